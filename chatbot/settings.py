@@ -1,0 +1,170 @@
+"""All settings in one table: name, default, help.
+
+Every setting is an environment variable with the prefix ``KEFU_``; ``__`` steps
+into a group (``KEFU_GENERATOR__KIND=none``).  A variable that ends in ``_FILE``
+names a file whose content is the value (``KEFU_GENERATOR__API_KEY_FILE``).
+A ``.env`` file in the working directory is read too; the environment wins.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from chatbot.errors import SettingsError
+
+__all__ = ["EmbedderSettings", "GeneratorSettings", "Settings", "SettingRow", "load_settings", "setting_rows"]
+
+PREFIX = "KEFU_"
+
+
+def _default_models_dir() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(cache) / "kefu" / "models"
+
+
+class EmbedderSettings(BaseModel):
+    """The model that turns sentences into vectors."""
+
+    model: str = Field(
+        "multilingual-e5-small-q4",
+        description="Catalogue id, sentence-transformers id or local folder.",
+    )
+    query_prefix: str | None = Field(
+        None, description="Text put before a question; by default what the model card asks for."
+    )
+    passage_prefix: str | None = Field(
+        None, description="Text put before an answer; by default what the model card asks for."
+    )
+    threads: int = Field(0, ge=0, description="CPU threads for the encoder; 0 means all cores.")
+
+
+class GeneratorSettings(BaseModel):
+    """The model that words answers and judges whether a text answers a question."""
+
+    kind: Literal["llama_cpp", "transformers", "openai", "none"] = Field(
+        "llama_cpp",
+        description="llama_cpp: in this process; transformers: in this process with torch; "
+        "openai: a server with the OpenAI protocol at `url`; none: curated answers only.",
+    )
+    model: str = Field(
+        "qwen2.5-coder-1.5b-instruct-q4",
+        description="Catalogue id, path of a GGUF file, transformers id or folder, or the server's model name.",
+    )
+    url: str = Field("", description="Base URL of the server for kind `openai`, ending in /v1.")
+    api_key: SecretStr = Field(SecretStr(""), description="Key for that server.")
+    threads: int = Field(0, ge=0, description="CPU threads; 0 means all cores.")
+    slots: int = Field(2, ge=1, le=64, description="Conversations that generate at the same time.")
+    queue: int = Field(16, ge=0, description="Requests that may wait for a slot before customers are told «busy».")
+    context_tokens: int = Field(4096, ge=512, description="Context of one slot, in tokens.")
+    max_tokens: int = Field(220, ge=16, description="Longest answer, in tokens.")
+    timeout_s: float = Field(30.0, gt=0, description="Time limit of one generation, in seconds.")
+    cache_mib: int = Field(384, ge=0, description="Memory for kept prompt prefixes, in MiB.")
+
+
+class Settings(BaseSettings):
+    """Settings of one installation."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+    )
+
+    data_dir: Path = Field(Path("var"), description="Folder of the database, the index and trained parts.")
+    models_dir: Path = Field(
+        default_factory=_default_models_dir, description="Folder of downloaded models, shared between installations."
+    )
+    database_url: str = Field(
+        "", description="SQLAlchemy URL; empty means SQLite in the data folder."
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    company: str = Field("", description="Name shown to customers; empty means the sample company's.")
+    sample: bool = Field(True, description="Fill an empty knowledge base with the sample company.")
+    languages: tuple[str, ...] = Field(
+        ("zh", "en", "es", "ja", "de", "fr", "pt", "it", "ko", "ru", "vi", "th", "ar", "id", "nl", "tr", "pl"),
+        description="Languages customers may write in, as a JSON list.",
+    )
+    default_language: str = Field("en", description="Language when nothing else tells.")
+    max_message_chars: int = Field(2000, ge=20, description="Longest message of a customer, in characters.")
+    history_turns: int = Field(6, ge=0, description="Earlier exchanges a turn may look at.")
+    nlu_path: Path | None = Field(None, description="Rasa nlu.yml with intents; empty means the sample's.")
+    routes_path: Path | None = Field(None, description="routes.yml with each intent's route; empty means the sample's.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log level shown.")
+    embedder: EmbedderSettings = Field(default_factory=EmbedderSettings, description="")
+    generator: GeneratorSettings = Field(default_factory=GeneratorSettings, description="")
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database URL, with the default filled in."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'kefu.db').absolute()}"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One line of the settings table."""
+
+    variable: str
+    default: str
+    help: str
+
+
+def setting_rows() -> list[SettingRow]:
+    """The whole table, in the order it is documented."""
+    return list(_rows(Settings, PREFIX))
+
+
+def _rows(model: type[BaseModel], prefix: str) -> Iterator[SettingRow]:
+    for name, info in model.model_fields.items():
+        variable = prefix + name.upper()
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            yield from _rows(info.annotation, variable + "__")
+            continue
+        value = info.get_default(call_default_factory=True, validated_data={})
+        if name == "models_dir":
+            value = "~/.cache/kefu/models"
+        if isinstance(value, tuple):
+            value = " ".join(value)
+        shown = "" if value is None or isinstance(value, SecretStr) else str(value)
+        yield SettingRow(variable, shown, info.description or "")
+
+
+def _read_secret_files() -> None:
+    """Puts the content of every ``KEFU_…_FILE`` into the variable it stands for."""
+    for variable in [v for v in os.environ if v.startswith(PREFIX) and v.endswith("_FILE")]:
+        target = variable.removesuffix("_FILE")
+        if target in os.environ:
+            raise SettingsError(f"both {variable} and {target} are set; keep one of them")
+        path = Path(os.environ[variable])
+        try:
+            os.environ[target] = path.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(
+                f"{variable} names {path}, which cannot be read ({error.strerror}); give a readable file"
+            ) from error
+
+
+def load_settings() -> Settings:
+    """Reads the settings of this process.
+
+    Raises:
+        SettingsError: a value cannot be used; the text names the variable, the
+            value found and what was expected.
+    """
+    _read_secret_files()
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        variable = PREFIX + "__".join(str(part).upper() for part in first["loc"])
+        found = "a secret" if "KEY" in variable else repr(first.get("input"))
+        raise SettingsError(f"{variable} is {found}: {first['msg']}") from error
