@@ -53,9 +53,16 @@ class StorageError(OperatorError):
 class CustomerError(KefuError):
     """This request cannot be served; the text may be shown to the customer."""
 
-    status = 400
-    phrase = "error"
+    status: int = 400
+    phrase: str = "error"
     """Key of the sentence in the phrase book that tells the customer."""
+
+    def __init__(self, message: str, *, phrase: str | None = None, status: int | None = None) -> None:
+        super().__init__(message)
+        if phrase is not None:
+            self.phrase = phrase
+        if status is not None:
+            self.status = status
 
 
 class BadRequestError(CustomerError):

@@ -1,0 +1,193 @@
+"""The way of a message.  :meth:`Bot.respond` reads as the list of its stages."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from chatbot.decide import Decider
+from chatbot.errors import BadRequestError
+from chatbot.followup import FollowUp
+from chatbot.intent import IntentClassifier
+from chatbot.judge import AnswerJudge
+from chatbot.language import LanguageDetector
+from chatbot.memory import Memory
+from chatbot.phrases import Phrases
+from chatbot.turn import (
+    Action,
+    Button,
+    Decision,
+    Hit,
+    Intent,
+    Listener,
+    Message,
+    Reply,
+    Source,
+    Trace,
+)
+from chatbot.writer import Wording, Writer
+from knowledge_base.normalise import clean
+from knowledge_base.search import KnowledgeBase
+
+__all__ = ["Bot"]
+
+
+class Bot:
+    """Answers messages.  Safe to call from many threads; one conversation at a time."""
+
+    def __init__(
+        self,
+        *,
+        knowledge: KnowledgeBase,
+        language: LanguageDetector,
+        intents: IntentClassifier,
+        followup: FollowUp,
+        judge: AnswerJudge,
+        decider: Decider,
+        writer: Writer,
+        memory: Memory,
+        phrases: Phrases,
+        max_message_chars: int = 2000,
+    ) -> None:
+        self.knowledge = knowledge
+        self.phrases = phrases
+        self._language = language
+        self._intents = intents
+        self._followup = followup
+        self._judge = judge
+        self._decider = decider
+        self._writer = writer
+        self._memory = memory
+        self._max_message_chars = max_message_chars
+
+    def respond(self, message: Message, listener: Listener | None = None) -> Reply:
+        """Answers one message and stores both.
+
+        The same message id of the same conversation is answered once: a second
+        delivery gets the stored reply.
+
+        Raises:
+            BadRequestError: the message is too long, or its id was used for another text.
+            StorageError: the exchange could not be stored; nothing was acknowledged.
+        """
+        self._check_length(message)
+        stored = self._memory.find(message)
+        if stored is not None:
+            return stored
+        watch = Stopwatch()
+        past = self._memory.recall(message)
+        with watch("language"):
+            text = clean(message.text)
+            language = self._language.detect(
+                text, previous=past.language, interface=message.interface_language
+            ).language
+        if not any(character.isalnum() for character in text):
+            return self._memory.record(message, self._unreadable(language, text, watch))
+        with watch("followup"):
+            question = self._followup.complete(text, past, language)
+        with watch("embed"):
+            vector = self.knowledge.embed(question)
+        with watch("intent"):
+            intent = self._intents.classify(question, vector)
+        with watch("retrieve"):
+            hits = self.knowledge.search(question, language, vector=vector)
+        with watch("decide"):
+            decision = self._decider.decide(
+                question, language, intent, hits, lambda hit: self._judge.log_odds(question, hit)
+            )
+        with watch("generate"):
+            wording = self._writer.word(decision, question, language, intent, listener)
+        watch.note("first_token", wording.first_token_ms)
+        reply = self._reply(decision, wording, language, intent, question, hits, watch)
+        with watch("store"):
+            return self._memory.record(message, reply)
+
+    def _check_length(self, message: Message) -> None:
+        found = len(message.text)
+        if found > self._max_message_chars:
+            raise BadRequestError(
+                f"the message has {found} characters; at most {self._max_message_chars} are read: shorten it",
+                phrase="too_long",
+                status=413,
+            )
+
+    def _unreadable(self, language: str, text: str, watch: Stopwatch) -> Reply:
+        """The answer to a message without a single letter or digit."""
+        intent = Intent("unreadable", 1.0)
+        wording = Wording(self.phrases.say("empty", language), language)
+        decision = Decision(Action.SMALL_TALK, (), "no letters or digits", 1.0)
+        return self._reply(decision, wording, language, intent, text, [], watch)
+
+    def _reply(
+        self,
+        decision: Decision,
+        wording: Wording,
+        language: str,
+        intent: Intent,
+        question: str,
+        hits: list[Hit],
+        watch: Stopwatch,
+    ) -> Reply:
+        answered = decision.action in (Action.ANSWER, Action.VERBATIM)
+        sources = tuple(_source(hit) for hit in (decision.hits if answered else ()))
+        trace = Trace(
+            id=uuid.uuid4().hex,
+            language=language,
+            intent=intent,
+            question=question,
+            decision=decision.action.value,
+            reason=decision.reason,
+            probability=round(decision.probability, 4),
+            sources=sources or tuple(_source(hit) for hit in hits[:3]),
+            guard=wording.guard,
+            generator=wording.generator,
+            timings_ms=watch.timings_ms(),
+        )
+        buttons: tuple[Button, ...] = ()
+        if decision.action is Action.CLARIFY:
+            buttons = tuple(Button(hit.entry.question, hit.entry.question) for hit in decision.hits)
+        return Reply(
+            text=wording.text,
+            language=wording.language,
+            action=decision.action,
+            trace=trace,
+            buttons=buttons,
+            sources=sources,
+            hand_over=decision.action is Action.HAND_OVER,
+            notice=wording.notice,
+        )
+
+
+def _source(hit: Hit) -> Source:
+    entry = hit.entry
+    return Source(entry.id, round(hit.score, 4), entry.question, entry.answer, entry.language)
+
+
+class Stopwatch:
+    """Milliseconds of each stage of one turn."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._stages: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._stages[stage] = (time.perf_counter() - start) * 1000
+
+    def note(self, stage: str, milliseconds: float | None) -> None:
+        """Adds a time that was measured elsewhere."""
+        if milliseconds is not None:
+            self._stages[stage] = milliseconds
+
+    def timings_ms(self) -> dict[str, float]:
+        """All stages so far and their total."""
+        total = (time.perf_counter() - self._start) * 1000
+        return {name: round(value, 2) for name, value in {**self._stages, "total": total}.items()}
+
+

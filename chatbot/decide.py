@@ -1,0 +1,202 @@
+"""Decide: intent and hits become what the bot does.  Pure apart from asking the judge.
+
+Whether the knowledge found answers this very question is a probability.  It
+comes from the search alone where that is sure, and from the judge, which reads
+entry and question, where it is not; so a clear question costs no model pass.
+All bounds are calibrated and come with the model (``answerability.json``).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+
+from chatbot.turn import Action, Decision, Hit, Intent, Route
+
+__all__ = ["Answerability", "Decider", "Judge"]
+
+Judge = Callable[[Hit], float | None]
+"""Log-odds that the hit's text answers the question; None when no judge is at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answerability:
+    """Calibrated: how likely the best hit answers the question.
+
+    Two logistic models over the signals of the search, one with the judge's
+    log-odds and one without, and the bounds between which the judge is asked.
+    """
+
+    quick: Mapping[str, float]
+    """Weights without the judge: bias, question, dense, lexical, margin, cross."""
+    judged: Mapping[str, float]
+    """Weights with the judge: the same and ``judge``."""
+    sure_yes: float
+    """Quick probability from which the answer goes out unread."""
+    sure_no: float
+    """Quick probability below which the question is declined unread."""
+    threshold: float
+    """Judged probability from which the answer goes out."""
+    threshold_quick: float
+    """The same when there is no judge."""
+    by_language: Mapping[str, float] = field(default_factory=dict)
+    """Judged thresholds of single languages, where calibration found another one."""
+
+    @classmethod
+    def shipped(cls) -> Answerability:
+        """The calibration that comes with the default models."""
+        text = files("chatbot").joinpath("answerability.json").read_text(encoding="utf-8")
+        return cls(**json.loads(text))
+
+    def quick_probability(self, hits: Sequence[Hit], language: str) -> float:
+        """Probability from the search alone."""
+        if hits[0].exact:
+            return 1.0
+        return _logistic(self.quick, features(hits, language))
+
+    def judged_probability(self, hits: Sequence[Hit], language: str, log_odds: float) -> float:
+        """Probability from the search and the judge."""
+        return _logistic(self.judged, {**features(hits, language), "judge": log_odds})
+
+    def bound(self, language: str) -> float:
+        """The judged threshold of a language."""
+        return self.by_language.get(language, self.threshold)
+
+
+def features(hits: Sequence[Hit], language: str) -> dict[str, float]:
+    """The signals of the search that the calibration weighs, for the first of ``hits``."""
+    best = hits[0]
+    second = hits[1].dense if len(hits) > 1 else best.dense - 0.1
+    return {
+        "bias": 1.0,
+        "question": best.question_similarity,
+        "dense": best.dense,
+        "lexical": best.lexical,
+        "margin": best.dense - second,
+        "cross": float(best.entry.language != language),
+    }
+
+
+def _logistic(weights: Mapping[str, float], values: Mapping[str, float]) -> float:
+    total = sum(weights.get(name, 0.0) * value for name, value in values.items())
+    return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, total))))
+
+
+class Decider:
+    """Chooses the action of a turn.
+
+    Args:
+        answerability: the calibration.
+        route_confidence: intent probability from which a route that is not
+            «answer» is followed.
+        clarify_margin: two hits whose scores are closer than this are offered
+            as buttons when the question is short.
+        can_compose: False without a generator: then every answer is verbatim.
+    """
+
+    def __init__(
+        self,
+        answerability: Answerability,
+        *,
+        route_confidence: float = 0.75,
+        clarify_margin: float = 0.06,
+        can_compose: bool = True,
+    ) -> None:
+        self._answerability = answerability
+        self._route_confidence = route_confidence
+        self._clarify_margin = clarify_margin
+        self._can_compose = can_compose
+
+    def decide(
+        self, question: str, language: str, intent: Intent, hits: Sequence[Hit], judge: Judge
+    ) -> Decision:
+        """What to do with this turn.
+
+        Args:
+            question: as it was searched.
+            language: the customer's.
+            hits: best first.
+            judge: asked at most twice, only where the search alone is unsure.
+        """
+        routed = self._by_route(intent, hits)
+        if routed is not None:
+            return routed
+        if not hits:
+            return Decision(Action.DECLINE, (), "nothing found", 0.0)
+        quick = self._answerability.quick_probability(hits, language)
+        if self._is_ambiguous(question, hits):
+            return Decision(Action.CLARIFY, tuple(hits[:3]), "short question, close candidates", quick)
+        if quick >= self._answerability.sure_yes:
+            return self._answer(hits, language, quick, "search is sure")
+        if quick < self._answerability.sure_no:
+            return Decision(Action.DECLINE, tuple(hits[:1]), "search is sure that nothing fits", quick)
+        return self._judged(language, hits, quick, judge)
+
+    def _judged(self, language: str, hits: Sequence[Hit], quick: float, judge: Judge) -> Decision:
+        """Reads the best hit, and the second where it is close and the first does not answer."""
+        best = 0.0
+        for number, hit in enumerate(hits[:2]):
+            if number and hits[0].score - hit.score > 0.5:
+                break
+            log_odds = judge(hit)
+            if log_odds is None:
+                passed = quick >= self._answerability.threshold_quick
+                if passed:
+                    return self._answer(hits, language, quick, "search alone, no judge")
+                return Decision(Action.DECLINE, tuple(hits[:1]), "search alone, no judge", quick)
+            order = [hit, *(other for other in hits if other is not hit)]
+            probability = self._answerability.judged_probability(order, language, log_odds)
+            if probability >= self._answerability.bound(language):
+                return self._answer(order, language, probability, "judge says the text answers it")
+            best = max(best, probability)
+        return Decision(Action.DECLINE, tuple(hits[:1]), "judge says no text answers it", best)
+
+    def _by_route(self, intent: Intent, hits: Sequence[Hit]) -> Decision | None:
+        if intent.route in (Route.ANSWER, Route.DECLINE) or intent.confidence < self._route_confidence:
+            return None
+        if hits and hits[0].exact and intent.route is not Route.HAND_OVER:
+            return None
+        reason = f"intent {intent.name}"
+        match intent.route:
+            case Route.SMALL_TALK:
+                return Decision(Action.SMALL_TALK, (), reason, intent.confidence)
+            case Route.HAND_OVER:
+                return Decision(Action.HAND_OVER, (), reason, intent.confidence)
+            case Route.RECOMMEND:
+                return None
+        return None
+
+    def _is_ambiguous(self, question: str, hits: Sequence[Hit]) -> bool:
+        if len(hits) < 2 or hits[0].exact or not _is_short(question):
+            return False
+        return hits[0].score - hits[1].score < self._clarify_margin and hits[1].score > 0.5
+
+    def _answer(self, hits: Sequence[Hit], language: str, probability: float, reason: str) -> Decision:
+        entry = hits[0].entry
+        if entry.language != language:
+            action = Action.VERBATIM if entry.verbatim or not self._can_compose else Action.ANSWER
+        else:
+            compose = self._can_compose and not entry.verbatim and _pays(hits[0])
+            action = Action.ANSWER if compose else Action.VERBATIM
+        return Decision(action, tuple(hits[:1]), reason, probability)
+
+
+def _is_short(question: str) -> bool:
+    """Up to six characters in scripts without blanks, up to two words elsewhere."""
+    if any(ord(character) > 0x2E80 for character in question):
+        return len(question) <= 6
+    return len(question.split()) <= 2
+
+
+_LONG = 240.0
+"""Length of an answer, in Latin letters (a Chinese character counts 2.5), from which
+an answer to the point is worth the tokens; below it the curated text is one."""
+
+
+def _pays(hit: Hit) -> bool:
+    """Is a wording of its own worth it: a long text, and not its own question asked?"""
+    length = sum(2.5 if ord(character) > 0x2E80 else 1.0 for character in hit.entry.answer)
+    return length > _LONG and not hit.exact and hit.question_similarity < 0.95
