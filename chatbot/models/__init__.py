@@ -1,0 +1,22 @@
+"""Models by name: what they are, fetching and checking them, finding them on disk."""
+
+from chatbot.models.catalogue import CATALOGUE, Model, ModelFile
+from chatbot.models.fetch import PullState, pull
+from chatbot.models.installed import InstalledModel, ModelCheck, find_model, installed, model_folder, verify
+from chatbot.models.resolve import resolve_embedder, resolve_generator
+
+__all__ = [
+    "CATALOGUE",
+    "InstalledModel",
+    "Model",
+    "ModelCheck",
+    "ModelFile",
+    "PullState",
+    "find_model",
+    "installed",
+    "model_folder",
+    "pull",
+    "resolve_embedder",
+    "resolve_generator",
+    "verify",
+]
