@@ -340,8 +340,9 @@ def _word_table(languages: tuple[str, ...]) -> dict[str, dict[str, float]]:
                 row[language] = max(row.get(language, 0.0), FOLDED_WORD_WEIGHT)
             table.setdefault(word, {})[language] = WORD_WEIGHT if len(word) > 1 else WORD_WEIGHT / 2
     for row in table.values():
-        if len(row) == 1:
-            language = next(iter(row))
+        exact = [language for language, weight in row.items() if weight == WORD_WEIGHT]
+        alone = exact if len(exact) == 1 else list(row) if len(row) == 1 else []
+        for language in alone:
             row[language] *= EXCLUSIVE_FACTOR
     return table
 

@@ -1,0 +1,268 @@
+"""Making a follow-up question whole before it is searched.
+
+"And how much?" finds nothing.  The question before it told what is talked about,
+so the searched text becomes "shipping to Japan: how much?".  Rules alone do this:
+they cost microseconds, never invent a word, and leave a question that stands on
+its own exactly as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import regex
+
+from chatbot.followup_rules import PLACES, RULES, Rules
+from chatbot.turn import Past, Turn
+
+__all__ = ["FollowUp"]
+
+MAX_DEPTH = 3
+"""How many follow-ups in a row are traced back."""
+MAX_CONTENT_WORDS = 4
+"""A question with more words of content than this stands on its own."""
+MAX_CONTENT_CHARACTERS = 9
+"""The same for languages written without blanks."""
+MAX_TOPIC_WORDS = 9
+
+_ON_TOPIC = {"answer", "verbatim", "clarify", "recommend", "decline"}
+_CODE = regex.compile(
+    r"(?<![\p{Latin}\p{N}])(?=[\p{Latin}-]*\p{N})\p{Latin}[\p{Latin}\p{N}]*(?:-[\p{Latin}\p{N}]+)*"
+)
+_WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’.-][\p{L}\p{M}\p{N}]+)*")
+_EDGES = " \t\n，,。.、；;：:！!？?¿¡~～…"
+
+
+@dataclass(frozen=True, slots=True)
+class _Language:
+    """The compiled rules of one language."""
+
+    rules: Rules
+    lead: regex.Pattern[str]
+    elliptic: regex.Pattern[str]
+    pronoun: regex.Pattern[str]
+    own: regex.Pattern[str]
+    focus: regex.Pattern[str] | None
+    asks: regex.Pattern[str]
+    social: regex.Pattern[str]
+    topics: regex.Pattern[str]
+    clause: regex.Pattern[str] | None
+    stop: frozenset[str]
+    prepositions: frozenset[str]
+
+    @property
+    def spaced(self) -> bool:
+        """Are words divided by blanks?"""
+        return bool(self.stop)
+
+
+class FollowUp:
+    """Joins a question that leans on earlier ones with what they were about.
+
+    Args:
+        names: names of products and services; they are what pronouns stand for
+            and what "what about …" exchanges.
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        ordered = sorted({name.strip() for name in names if name.strip()}, key=len, reverse=True)
+        self._names = _alternatives(ordered) if ordered else None
+
+    def complete(self, text: str, past: Past, language: str) -> str:
+        """Returns the question to search: ``text`` itself when it stands alone.
+
+        Args:
+            text: the customer's message.
+            past: earlier turns, oldest first.
+            language: language of ``text``.
+        """
+        return self._complete(text, past.turns, language, MAX_DEPTH)
+
+    def _complete(self, text: str, turns: Sequence[Turn], language: str, depth: int) -> str:
+        table = _compiled(language)
+        before = _last_on_topic(turns)
+        if table is None or before is None or depth == 0:
+            return text
+        plain = text.strip().casefold().replace("’", "'")
+        if not plain or table.social.fullmatch(plain.strip("?？ ")):
+            return text
+        rest = _without_lead(plain, table)
+        led = rest != plain
+        if not self._leans(rest, led, table):
+            return text
+        turn = turns[before]
+        earlier = self._complete(turn.question, turns[:before], turn.language, depth - 1)
+        return self._join(earlier, turn.language, rest, table, text)
+
+    def _leans(self, rest: str, led: bool, table: _Language) -> bool:
+        """Does the question need the one before it?"""
+        size, limit = self._content_size(rest, table)
+        standing = bool(table.own.search(rest))
+        if _is_elliptic(rest, led, table) and not standing:
+            return size <= limit
+        if table.pronoun.search(rest) and not standing:
+            return size <= limit
+        if size == 0:
+            return led or bool(table.asks.match(rest))
+        if not led or table.topics.search(rest):
+            return False
+        few = 2 if table.spaced else 6
+        if table.asks.match(rest):
+            return size <= few
+        # "and the fee?": a connective and a bare thing, no clause of its own
+        if table.clause is not None and table.clause.match(rest):
+            return False
+        return size <= few and len(_WORD.findall(rest)) <= 4
+
+    def _content_size(self, rest: str, table: _Language) -> tuple[int, int]:
+        """How much the question says by itself, and how much a follow-up may say."""
+        bare = table.elliptic.sub(" ", table.pronoun.sub(" ", rest))
+        if table.spaced:
+            empty = table.stop | table.prepositions
+            words = [word for word in _WORD.findall(bare) if word not in empty]
+            return len(words), MAX_CONTENT_WORDS
+        if table.focus is not None:
+            bare = table.focus.sub("", bare)
+        letters = regex.sub(r"[\p{P}\p{S}\s的了到は が を に の]", "", _CODE.sub("号", bare))
+        return len(letters), MAX_CONTENT_CHARACTERS
+
+    def _join(self, earlier: str, earlier_language: str, rest: str, table: _Language, text: str) -> str:
+        """The earlier question's topic and this question in one text."""
+        rest = _restore_case(rest, text)
+        thing = table.elliptic.sub("", rest).strip(_EDGES)
+        if thing != rest.strip(_EDGES) or not table.asks.match(rest.casefold()):
+            exchanged = self._exchange(earlier, thing, table)
+            if exchanged is not None:
+                return exchanged
+        topic = self._topic(earlier, earlier_language)
+        if not topic:
+            return f"{earlier.strip()} {thing or rest}".strip()
+        match = table.pronoun.search(rest.casefold())
+        if match is not None and len(topic.split()) <= MAX_TOPIC_WORDS:
+            gap = " " if table.spaced else ""
+            joined = f"{rest[: match.start()]}{gap}{topic}{gap}{rest[match.end() :]}"
+            return str(regex.sub(r"\s+", " ", joined)).strip()
+        tail = thing if _is_elliptic(rest.casefold(), True, table) else rest.strip()
+        return f"{topic}: {tail}" if table.spaced else f"{topic} {tail}"
+
+    def _exchange(self, earlier: str, thing: str, table: _Language) -> str | None:
+        """The earlier question with its place or product replaced by the one now named."""
+        for pattern in (_places(), _CODE, self._names):
+            if pattern is None:
+                continue
+            new = pattern.search(thing)
+            if new is None:
+                continue
+            content, _ = self._content_size(thing[: new.start()] + " " + thing[new.end() :], table)
+            if content > 1:
+                return None
+            old = pattern.search(earlier)
+            if old is None and pattern is not _places():
+                old = next((m for p in (_CODE, self._names) if p and (m := p.search(earlier))), None)
+            if old is not None:
+                return f"{earlier[: old.start()]}{new.group()}{earlier[old.end() :]}"
+            return f"{earlier.strip().rstrip(_EDGES)} {thing}"
+        return None
+
+    def _topic(self, question: str, language: str) -> str:
+        """What a question is about: the product it names, else its words without the asking part."""
+        for pattern in (self._names, _CODE):
+            if pattern is not None and (match := pattern.search(question)):
+                return str(match.group())
+        table = _compiled(language)
+        if table is None:
+            return question.strip(_EDGES)
+        if table.spaced:
+            return _content_words(question, table)
+        topic = question if table.focus is None else table.focus.sub(" ", question)
+        topic = regex.sub(r"[\p{P}\s]+", " ", topic).strip()
+        return str(regex.sub(r"(?:は|が|を|に|で|の|的|了)$", "", topic)).strip()
+
+
+def _last_on_topic(turns: Sequence[Turn]) -> int | None:
+    """Index of the last turn that was about something, at most three turns back."""
+    for index in range(len(turns) - 1, max(-1, len(turns) - 4), -1):
+        if turns[index].action in _ON_TOPIC:
+            return index
+    return None
+
+
+def _without_lead(plain: str, table: _Language) -> str:
+    """The text without the connectives at its start."""
+    rest = plain
+    for _ in range(3):
+        match = table.lead.match(rest)
+        if match is None or not rest[match.end() :].strip(_EDGES):
+            break
+        rest = rest[match.end() :]
+    return rest
+
+
+def _is_elliptic(rest: str, led: bool, table: _Language) -> bool:
+    """Does the question only name another thing ("what about …", "to Canada?")?"""
+    if table.elliptic.search(rest):
+        return not (not table.spaced and table.asks.match(rest) and not led)
+    first = rest.split(maxsplit=1)[0] if rest.split() else ""
+    return first in table.prepositions and len(rest.split()) <= (6 if led else 4)
+
+
+def _restore_case(rest: str, text: str) -> str:
+    """``rest`` as it stands in the customer's own text, which it ends."""
+    tail = text.strip().replace("’", "'")[-len(rest) :] if rest else ""
+    return tail if tail.casefold() == rest else rest
+
+
+def _content_words(question: str, table: _Language) -> str:
+    """The words of content in their order, with the prepositions between them."""
+    kept: list[str] = []
+    pending = ""
+    for word in _WORD.findall(question.replace("’", "'")):
+        low = word.casefold()
+        if low in table.prepositions:
+            pending = word if kept else ""
+        elif low not in table.stop:
+            kept += [pending, word] if pending else [word]
+            pending = ""
+    return " ".join(kept)
+
+
+def _alternatives(words: Iterable[str]) -> regex.Pattern[str]:
+    parts = []
+    for word in words:
+        escaped = regex.escape(word, literal_spaces=True)
+        spaced = bool(regex.match(r"[\p{Latin}]", word))
+        parts.append(rf"(?<![\p{{L}}\p{{N}}]){escaped}(?![\p{{Latin}}\p{{N}}])" if spaced else escaped)
+    return regex.compile("|".join(parts), regex.IGNORECASE)
+
+
+@lru_cache(maxsize=1)
+def _places() -> regex.Pattern[str]:
+    names = {name.replace("_", " ") for name in PLACES.split()}
+    return _alternatives(sorted(names, key=len, reverse=True))
+
+
+@lru_cache(maxsize=32)
+def _compiled(language: str) -> _Language | None:
+    rules = RULES.get(language)
+    if rules is None:
+        return None
+    return _Language(
+        rules=rules,
+        lead=_pattern(rules.lead),
+        elliptic=_pattern(rules.elliptic),
+        pronoun=_pattern(rules.pronoun),
+        own=_pattern(rules.own),
+        focus=_pattern(rules.focus) if rules.focus else None,
+        asks=_pattern(rules.asks),
+        social=_pattern(rules.social),
+        topics=_pattern(rules.topics),
+        clause=_pattern(rules.clause) if rules.clause else None,
+        stop=frozenset(rules.stop.split()),
+        prepositions=frozenset(rules.prepositions.split()),
+    )
+
+
+def _pattern(source: str) -> regex.Pattern[str]:
+    return regex.compile(source, regex.IGNORECASE | regex.VERBOSE)

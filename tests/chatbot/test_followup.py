@@ -1,0 +1,75 @@
+"""Follow-up questions: made whole when they lean on earlier ones, left alone when not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatbot.followup import FollowUp
+from chatbot.turn import Past, Turn
+
+PAIRS: list[dict[str, Any]] = [
+    json.loads(line)
+    for line in (Path(__file__).parent / "followup_pairs.jsonl").read_text(encoding="utf-8").splitlines()
+]
+
+
+def past(*questions: str, language: str = "en", action: str = "verbatim") -> Past:
+    return Past(tuple(Turn(question, "…", language, action) for question in questions), language)
+
+
+@pytest.mark.parametrize(
+    "pair", PAIRS, ids=[f"{pair['language']}-{number}" for number, pair in enumerate(PAIRS)]
+)
+def test_dialogues_in_six_languages(pair: dict[str, Any]) -> None:
+    stage = FollowUp(pair.get("names", ()))
+    found = stage.complete(pair["text"], past(*pair["before"], language=pair["language"]), pair["language"])
+    if pair.get("same"):
+        assert found == pair["text"]
+    for part in pair.get("has", ()):
+        assert part in found
+    for part in pair.get("not", ()):
+        assert part not in found
+
+
+def test_the_dialogues_cover_each_language_both_ways() -> None:
+    for language in ("zh", "en", "es", "ja", "de", "fr"):
+        rows = [pair for pair in PAIRS if pair["language"] == language]
+        assert sum("has" in pair for pair in rows) >= 6
+        assert sum("same" in pair for pair in rows) >= 4
+
+
+def test_small_talk_in_between_is_passed_over() -> None:
+    turns = (
+        Turn("How long does shipping to Japan take?", "…", "en", "verbatim"),
+        Turn("thanks", "…", "en", "small_talk"),
+    )
+    assert "shipping to Japan" in FollowUp().complete("and how much?", Past(turns), "en")
+
+
+def test_a_hand_over_or_an_empty_past_gives_nothing_to_lean_on() -> None:
+    assert FollowUp().complete("and how much?", Past(), "en") == "and how much?"
+    gone = past("I want a human", action="hand_over")
+    assert FollowUp().complete("and how much?", gone, "en") == "and how much?"
+
+
+def test_a_question_in_another_language_leans_on_the_same_topic() -> None:
+    found = FollowUp().complete("and how much?", past("国内快递几天到？", language="zh"), "en")
+    assert "国内快递" in found
+    assert "how much" in found
+
+
+def test_a_language_without_rules_is_left_alone() -> None:
+    assert FollowUp().complete("а сколько?", past("Доставка в Москву?", language="ru"), "ru") == "а сколько?"
+
+
+@given(st.text(max_size=80), st.sampled_from(["zh", "en", "es", "ja", "de", "fr", "ru", ""]))
+def test_any_text_is_taken_without_an_error(text: str, language: str) -> None:
+    stage = FollowUp(["Breeze Pro", "清风 Pro"])
+    assert isinstance(stage.complete(text, past("How much is the Breeze Pro?"), language), str)
+    assert stage.complete(text, Past(), language) == text
