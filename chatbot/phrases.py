@@ -11,11 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from babel import Locale, UnknownLocaleError
 
 from chatbot.errors import SettingsError
 from chatbot.turn import Route
 
-__all__ = ["Phrases", "Routes"]
+__all__ = ["Phrases", "Routes", "name_in"]
+
+
+def name_in(language: str, speaker: str) -> str:
+    """Name of ``language`` as a speaker of ``speaker`` says it, e.g. ``anglais``; the code if unknown."""
+    try:
+        name = Locale.parse(speaker).languages.get(language)
+    except (UnknownLocaleError, ValueError):
+        name = None
+    return name or language
 
 
 class Phrases:

@@ -96,6 +96,7 @@ class Settings(BaseSettings):
     )
     default_language: str = Field("en", description="Language when nothing else tells.")
     max_message_chars: int = Field(2000, ge=20, description="Longest message of a customer, in characters.")
+    judge: bool = Field(True, description="Read an entry before answering from it where the search is unsure.")
     history_turns: int = Field(6, ge=0, description="Earlier exchanges a turn may look at.")
     nlu_path: Path | None = Field(None, description="Rasa nlu.yml with intents; empty means the sample's.")
     routes_path: Path | None = Field(None, description="routes.yml with each intent's route; empty means the sample's.")

@@ -3,10 +3,12 @@
 from chatbot.models.catalogue import CATALOGUE, Model, ModelFile
 from chatbot.models.fetch import PullState, pull
 from chatbot.models.installed import InstalledModel, ModelCheck, find_model, installed, model_folder, verify
+from chatbot.models.judge import JUDGE_BASE, resolve_judge
 from chatbot.models.resolve import resolve_embedder, resolve_generator
 
 __all__ = [
     "CATALOGUE",
+    "JUDGE_BASE",
     "InstalledModel",
     "Model",
     "ModelCheck",
@@ -18,5 +20,6 @@ __all__ = [
     "pull",
     "resolve_embedder",
     "resolve_generator",
+    "resolve_judge",
     "verify",
 ]

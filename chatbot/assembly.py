@@ -1,0 +1,199 @@
+"""The one place where objects meet: settings in, a working bot out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from chatbot.bot import Bot
+from chatbot.decide import Answerability, Decider
+from chatbot.followup import FollowUp
+from chatbot.generate import Generator, build_generator
+from chatbot.intent import IntentClassifier
+from chatbot.judge import AnswerJudge
+from chatbot.language import LanguageDetector, dominant_language
+from chatbot.memory import Memory
+from chatbot.models import resolve_embedder, resolve_generator, resolve_judge
+from chatbot.phrases import Phrases, Routes
+from chatbot.settings import GeneratorSettings, Settings
+from chatbot.storage import Conversations, Database
+from chatbot.training.intents import open_intents
+from chatbot.writer import Writer
+from knowledge_base.embed import Embedder, SentenceEmbedder
+from knowledge_base.reading import read_entries
+from knowledge_base.search import KnowledgeBase
+from knowledge_base.store import EntryStore
+
+__all__ = ["SAMPLE", "Parts", "build_embedder", "build_parts", "open_database", "open_store", "sample_entries"]
+
+SAMPLE = Path(str(__import__("knowledge_base").__path__[0])) / "sample"
+"""Folder of the sample company."""
+
+SAMPLE_COMPANY = {"zh": "潮峰数码", "en": "Tidepeak"}
+
+Report = Callable[[str, int, int], None]
+"""Called with (what is being done, done, in all)."""
+
+
+def _silent(_what: str, _done: int, _total: int) -> None:
+    """Reports nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All parts of a running installation; :meth:`bot` puts them together around a knowledge base."""
+
+    settings: Settings
+    embedder: Embedder
+    language: LanguageDetector
+    intents: IntentClassifier
+    generator: Generator | None
+    judge: AnswerJudge
+    judge_engine: Generator | None
+    phrases: Phrases
+    routes: Routes
+    answerability: Answerability
+
+    def language_of(self, text: str) -> str:
+        """Dominant language of a text among the configured ones."""
+        return dominant_language(text, self.settings.languages) or self.settings.default_language
+
+    def bot(self, knowledge: KnowledgeBase, memory: Memory) -> Bot:
+        """A bot that answers from ``knowledge`` and remembers in ``memory``."""
+        return Bot(
+            knowledge=knowledge,
+            language=self.language,
+            intents=self.intents,
+            followup=FollowUp(),
+            judge=self.judge,
+            decider=Decider(self.answerability, can_compose=self.generator is not None),
+            writer=Writer(self.generator, self.phrases, self.routes, self.language_of),
+            memory=memory,
+            phrases=self.phrases,
+            max_message_chars=self.settings.max_message_chars,
+        )
+
+    def close(self) -> None:
+        """Stops the engines."""
+        for engine in (self.generator, self.judge_engine):
+            if engine is not None:
+                engine.close()
+
+
+def build_embedder(settings: Settings) -> SentenceEmbedder:
+    """The embedder that the settings name.
+
+    Raises:
+        ModelError: it is not on disk; the text says how to get it.
+    """
+    chosen = settings.embedder
+    return SentenceEmbedder(
+        resolve_embedder(chosen.model, settings.models_dir),
+        query_prefix=chosen.query_prefix,
+        passage_prefix=chosen.passage_prefix,
+        threads=chosen.threads,
+    )
+
+
+def build_parts(settings: Settings, report: Report = _silent) -> Parts:
+    """Loads everything but the knowledge base.
+
+    Raises:
+        OperatorError: a model is missing or damaged, or a setting is wrong.
+    """
+    report("embedder", 0, 4)
+    embedder = build_embedder(settings)
+    report("intents", 1, 4)
+    company = settings.company or SAMPLE_COMPANY["en"]
+    phrases = Phrases.load(SAMPLE / "phrases.yml", company)
+    routes = Routes.load(settings.routes_path or SAMPLE / "routes.yml")
+    intents = open_intents(
+        settings.nlu_path or SAMPLE / "nlu.yml", routes.route, embedder, settings.data_dir / "intents"
+    )
+    report("judge", 2, 4)
+    judge_engine = _build_judge(settings)
+    report("generator", 3, 4)
+    generator = _build_generator(settings.generator, settings.models_dir)
+    report("ready", 4, 4)
+    return Parts(
+        settings=settings,
+        embedder=embedder,
+        language=LanguageDetector(settings.languages, settings.default_language),
+        intents=intents,
+        generator=generator,
+        judge=AnswerJudge(judge_engine),
+        judge_engine=judge_engine,
+        phrases=phrases,
+        routes=routes,
+        answerability=Answerability.shipped(),
+    )
+
+
+def _build_generator(settings: GeneratorSettings, models_dir: Path) -> Generator | None:
+    if settings.kind == "none":
+        return None
+    model = settings.model if settings.kind == "openai" else resolve_generator(settings.model, models_dir)
+    return build_generator(settings, model)
+
+
+def _build_judge(settings: Settings) -> Generator | None:
+    """The answer judge always runs in this process, whatever words the answers."""
+    if not settings.judge:
+        return None
+    path = resolve_judge(settings.models_dir)
+    engine = settings.generator.model_copy(
+        update={"kind": "llama_cpp", "context_tokens": 1024, "cache_mib": 96, "slots": 2}
+    )
+    return build_generator(engine, path)
+
+
+def open_database(settings: Settings) -> Database:
+    """The database, brought up to date.
+
+    Raises:
+        StorageError: it cannot be opened or written.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database.open(settings.resolved_database_url)
+    database.upgrade()
+    return database
+
+
+def sample_entries() -> list:
+    """All entries of the sample company."""
+    found = []
+    for file in sorted((SAMPLE / "entries").glob("*.yml")):
+        found.extend(read_entries(file))
+    return found
+
+
+def open_store(settings: Settings, database: Database) -> EntryStore:
+    """The entries; an empty store is filled with the sample company if the settings say so."""
+    store = EntryStore(database.engine)
+    if settings.sample and store.revision() == 0:
+        store.upsert(sample_entries())
+    return store
+
+
+def open_knowledge(
+    settings: Settings, store: EntryStore, embedder: Embedder, report: Report = _silent
+) -> KnowledgeBase:
+    """The knowledge base with its index, rebuilt where it disagrees with the database."""
+    snapshot = store.snapshot()
+    return KnowledgeBase.open(
+        settings.data_dir / "index",
+        snapshot.entries,
+        snapshot.revision,
+        embedder,
+        progress=partial(report, "index"),
+    )
+
+
+def build_bot(settings: Settings, database: Database, report: Report = _silent) -> Bot:
+    """A bot over the installation's own knowledge base and database."""
+    parts = build_parts(settings, report)
+    store = open_store(settings, database)
+    knowledge = open_knowledge(settings, store, parts.embedder, report)
+    return parts.bot(knowledge, Memory(Conversations(database), settings.history_turns))

@@ -1,0 +1,127 @@
+"""``kefu doctor``: what is missing or wrong here, and the command that mends it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+from chatbot.commands.output import console, print_json
+from chatbot.errors import KefuError
+from chatbot.settings import Settings
+
+__all__ = ["Check", "run_doctor"]
+
+_NEEDED = ("torch", "transformers", "sentence-transformers", "faiss-cpu", "gradio", "rasa-sdk", "langdetect", "xllamacpp")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at."""
+
+    name: str
+    ok: bool
+    found: str
+    mend: str = ""
+
+
+def run_doctor(settings: Settings, *, as_json: bool) -> bool:
+    """Looks at everything, prints it, and says whether all is well."""
+    checks = [_safe(name, check, settings) for name, check in _CHECKS.items()]
+    if as_json:
+        print_json({"ok": all(c.ok for c in checks), "checks": [asdict(c) for c in checks]})
+    else:
+        for check in checks:
+            mark = "[green]ok   [/green]" if check.ok else "[red]wrong[/red]"
+            console.print(f"{mark} {check.name}: {check.found}", highlight=False)
+            if check.mend:
+                console.print(f"      → {check.mend}", highlight=False)
+    return all(check.ok for check in checks)
+
+
+def _safe(name: str, check: Callable[[Settings], Check], settings: Settings) -> Check:
+    try:
+        return check(settings)
+    except KefuError as error:
+        return Check(name, False, str(error), "follow the advice in the text")
+    except Exception as error:
+        return Check(name, False, f"{type(error).__name__}: {error}", "see the documentation")
+
+
+def _python(_settings: Settings) -> Check:
+    found = ".".join(map(str, sys.version_info[:3]))
+    good = sys.version_info >= (3, 11)
+    return Check("python", good, found, "" if good else "install Python 3.11 and run `make run` again")
+
+
+def _packages(_settings: Settings) -> Check:
+    missing = []
+    for name in _NEEDED:
+        try:
+            metadata.version(name)
+        except metadata.PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        return Check("packages", False, "missing: " + ", ".join(missing), "pip install -e .")
+    return Check("packages", True, f"all of {len(_NEEDED)} found")
+
+
+def _cores(_settings: Settings) -> Check:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Check("cores", True, f"{cores}", "" if cores >= 2 else "two cores or more are advised")
+
+
+def _memory(_settings: Settings) -> Check:
+    file = Path("/proc/meminfo")
+    if not file.exists():
+        return Check("memory", True, "not known on this system")
+    rows = dict(line.split(":", 1) for line in file.read_text().splitlines() if ":" in line)
+    free = int(rows["MemAvailable"].split()[0]) / 1024**2
+    mend = "" if free >= 4 else "free memory, or set KEFU_GENERATOR__MODEL=qwen2.5-coder-0.5b-instruct-q4"
+    return Check("memory", free >= 4, f"{free:.1f} GiB available, 4 needed", mend)
+
+
+def _disk(settings: Settings) -> Check:
+    folder = settings.data_dir.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free / 1024**3
+    return Check("disk", free >= 1, f"{free:.1f} GiB free at {folder}", "" if free >= 1 else "free at least 1 GiB")
+
+
+def _models(settings: Settings) -> Check:
+    from chatbot.models import verify
+    from chatbot.models.commands import needed_models
+
+    bad = [m.id for m in needed_models(settings) if not verify(m, settings.models_dir).ok]
+    if bad:
+        return Check("models", False, "missing or damaged: " + ", ".join(bad), "kefu models pull")
+    return Check("models", True, ", ".join(m.id for m in needed_models(settings)) or "none of the catalogue needed")
+
+
+def _database(settings: Settings) -> Check:
+    from chatbot.assembly import open_database
+    from knowledge_base.store import EntryStore
+
+    database = open_database(settings)
+    try:
+        count = EntryStore(database.engine).count()
+    finally:
+        database.dispose()
+    mend = "" if count else "kefu kb import FILE…, or start once with KEFU_SAMPLE=true"
+    return Check("database", True, f"opens, {count} entries", mend)
+
+
+_CHECKS: dict[str, Callable[[Settings], Check]] = {
+    "python": _python,
+    "packages": _packages,
+    "cores": _cores,
+    "memory": _memory,
+    "disk": _disk,
+    "models": _models,
+    "database": _database,
+}

@@ -1,0 +1,93 @@
+"""``kefu eval``: figures from the code that answers customers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from chatbot.commands.output import AsJson, console, print_json, progress_bar, settings, stage_bars
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def retrieval(
+    corpus: Annotated[Path, typer.Option(help="JSON lines {id, text, language}.")],
+    queries: Annotated[Path, typer.Option(help="JSON lines {text, language, relevant}.")],
+    as_json: AsJson = False,
+) -> None:
+    """Is the right text found?"""
+    from chatbot.assembly import build_embedder
+    from chatbot.training.evaluate import evaluate_retrieval
+
+    embedder = build_embedder(settings())
+    with progress_bar("searching") as progress:
+        report = evaluate_retrieval(corpus, queries, embedder, progress).as_json()
+    _show(report, as_json)
+
+
+@app.command()
+def intents(
+    train: Annotated[Path, typer.Option(help="CSV text,label or nlu.yml.")],
+    test: Annotated[Path, typer.Option(help="CSV text,label or nlu.yml.")],
+    as_json: AsJson = False,
+) -> None:
+    """Train on one file, measure on another; label __out_of_scope__ is what should be rejected."""
+    from chatbot.assembly import build_embedder
+    from chatbot.training.intents import evaluate_intents
+
+    report = evaluate_intents(train, test, build_embedder(settings()))
+    _show(report.as_json(), as_json)
+
+
+@app.command()
+def answers(
+    cases: Annotated[Path, typer.Option(help="JSON lines {question, language, knowledge, must, must_not, abstain}.")],
+    verbose: Annotated[bool, typer.Option("--verbose", help="Give each case's answer too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask every case of a bot that knows only the case's own knowledge."""
+    from chatbot.assembly import build_parts
+    from chatbot.memory import Memory
+    from chatbot.training.evaluate import evaluate_answers, read_cases
+
+    wanted = read_cases(cases)
+    with stage_bars() as stages:
+        parts = build_parts(settings(), stages)
+    try:
+        with progress_bar("asking") as progress:
+            report = evaluate_answers(
+                wanted,
+                lambda knowledge: parts.bot(knowledge, Memory.forgetful()),
+                parts.embedder,
+                parts.language_of,
+                progress,
+            )
+    finally:
+        parts.close()
+    content = report.as_json(verbose=verbose)
+    if verbose and not as_json:
+        for result in report.results:
+            mark = "[green]✓[/green]" if result.correct else "[red]✗[/red]"
+            console.print(f"{mark} {result.id} {result.language} {result.kind}: {result.question}", highlight=False)
+            console.print(f"   {result.decision} ({result.reason}, {result.probability:.2f}): {result.answer}")
+    content["results"] = [asdict(r) for r in report.results] if verbose and as_json else None
+    _show({k: v for k, v in content.items() if v is not None or k.startswith("p50")}, as_json)
+
+
+def _show(report: dict[str, object], as_json: bool) -> None:
+    if as_json:
+        print_json(report)
+        return
+    table = Table(show_header=False)
+    for name, value in report.items():
+        if isinstance(value, dict):
+            for key, figures in value.items():
+                table.add_row(f"{name} {key}", str(figures))
+        elif not isinstance(value, list | tuple):
+            table.add_row(name, str(value))
+    console.print(table)

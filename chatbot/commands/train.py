@@ -1,0 +1,37 @@
+"""``kefu train``: trained and calibrated parts, each with a report."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chatbot.commands.output import AsJson, console, print_json, progress_bar, settings
+
+app = typer.Typer(no_args_is_help=True)
+
+_DATA = Path(__file__).resolve().parent.parent / "training" / "data"
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+@app.command()
+def judge(
+    data: Annotated[list[Path] | None, typer.Option(help="Calibration files; by default the shipped ones.")] = None,
+    layers: Annotated[int, typer.Option(help="Layers of the base model that are kept.")] = 14,
+    out: Annotated[Path, typer.Option(help="Folder for probe and calibration.")] = _PACKAGE,
+    as_json: AsJson = False,
+) -> None:
+    """Train the answer judge and calibrate when to answer."""
+    from chatbot.assembly import build_embedder
+    from chatbot.training.run_judge import train_judge
+
+    files = data or sorted(_DATA.glob("calibration_*.jsonl"))
+    with progress_bar("reading the questions with the base model") as progress:
+        report = train_judge(files, build_embedder(settings()), settings().models_dir, layers, out, progress)
+    if as_json:
+        print_json(asdict(report))
+        return
+    for name, value in asdict(report).items():
+        console.print(f"{name}: {value}")

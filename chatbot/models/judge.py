@@ -1,0 +1,85 @@
+"""The answer judge on disk: written once from its base model and the shipped probe."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from gguf import GGUFReader
+
+from chatbot.errors import ModelError
+from chatbot.models.catalogue import CATALOGUE
+from chatbot.models.probe import Probe, write_judge
+from chatbot.models.resolve import resolve_generator
+from chatbot.prompt import FORMAT_VERSION
+
+__all__ = ["JUDGE_BASE", "resolve_judge", "shipped_probe"]
+
+JUDGE_BASE = "qwen2.5-coder-0.5b-instruct-q4"
+"""Catalogue id of the model whose lower layers the judge is."""
+
+
+def shipped_probe() -> Probe:
+    """The read-out that comes with the default models.
+
+    Raises:
+        ModelError: it was trained for another prompt format.
+    """
+    with as_file(files("chatbot").joinpath("judge_probe.npz")) as path:
+        probe = Probe.load(path)
+    if probe.prompt_version != FORMAT_VERSION:
+        raise ModelError(
+            f"the answer judge was trained with prompt format {probe.prompt_version}, this version has "
+            f"{FORMAT_VERSION}; run `kefu train judge`"
+        )
+    return probe
+
+
+def resolve_judge(models_dir: Path) -> Path:
+    """The judge's model file, written first if it is not there yet (some seconds).
+
+    Safe when two processes start at once: the second waits.
+
+    Raises:
+        ModelError: the base model is missing or not the one the probe was trained on.
+    """
+    probe = shipped_probe()
+    base_file = CATALOGUE[JUDGE_BASE].files[0]
+    if base_file.sha256 != probe.base_sha256:
+        raise ModelError(
+            f"the answer judge was trained on a model with sha256 {probe.base_sha256[:12]}…, the catalogue has "
+            f"{base_file.sha256[:12]}…; run `kefu train judge`"
+        )
+    base = Path(resolve_generator(JUDGE_BASE, models_dir))
+    folder = models_dir / "answer-judge"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{_fingerprint(probe)}.gguf"
+    if path.is_file():
+        return path
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.is_file():
+            for old in folder.glob("*.gguf"):
+                old.unlink(missing_ok=True)
+            yes, no = _token(base, "Yes"), _token(base, "No")
+            write_judge(base, probe, path, yes, no)
+    return path
+
+
+def _fingerprint(probe: Probe) -> str:
+    digest = hashlib.sha256(f"1|{probe.base_sha256}|{probe.layers}".encode())
+    for part in (probe.scale, probe.weights, probe.level):
+        digest.update(part.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _token(base: Path, text: str) -> int:
+    """The id of a token that is this very text."""
+    field = GGUFReader(base).fields["tokenizer.ggml.tokens"]
+    wanted = text.encode()
+    for number, place in enumerate(field.data):
+        if bytes(field.parts[place]) == wanted:
+            return number
+    raise ModelError(f"{base} has no token {text!r}, which the answer judge needs")

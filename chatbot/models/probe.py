@@ -1,0 +1,150 @@
+"""The answer judge: the lower layers of a language model and a trained read-out.
+
+Deep inside a language model, at the end of a prompt that shows a text and a
+question, the state tells whether the text answers the question far better than
+the words «Yes» and «No» that the untrained model would go on to say: half-way
+up, a linear read-out of that state separates near misses from answers (linear
+probing: Alain and Bengio 2016; Azaria and Mitchell 2023).
+
+So the judge is a model file of its own, written here once from the generator's
+small sibling: its first layers as they are, and an output matrix whose rows for
+the tokens ``Yes`` and ``No`` are the read-out.  Any engine for GGUF files then
+runs it, prefix cache included, and the log-odds of Yes against No are the
+read-out's value.  A third of the layers is saved, too.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter
+from gguf.quants import quantize
+from numpy.typing import NDArray
+
+from chatbot.errors import ModelError
+
+__all__ = ["Probe", "write_judge"]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A trained read-out.
+
+    The value for a state x (after ``layers`` layers, at the prompt's last
+    token, divided by its root mean square) is ``(scale * x) @ weights``; ``level``
+    is a direction on which every state has about the same, high value, which
+    keeps the two answers above all other tokens.
+    """
+
+    base_sha256: str
+    """Of the model file it was trained on."""
+    prompt_version: int
+    layers: int
+    scale: NDArray[np.float32]
+    """Shape (hidden,)."""
+    weights: NDArray[np.float32]
+    """Shape (hidden,)."""
+    level: NDArray[np.float32]
+    """Shape (hidden,)."""
+
+    def save(self, path: Path) -> None:
+        """Writes the probe as a compressed npz file."""
+        np.savez_compressed(
+            path,
+            base_sha256=np.array(self.base_sha256),
+            prompt_version=np.array(self.prompt_version),
+            layers=np.array(self.layers),
+            scale=self.scale,
+            weights=self.weights,
+            level=self.level,
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Probe:
+        """Reads a probe.
+
+        Raises:
+            ModelError: the file is missing or not a probe.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as content:
+                return cls(
+                    base_sha256=str(content["base_sha256"]),
+                    prompt_version=int(content["prompt_version"]),
+                    layers=int(content["layers"]),
+                    scale=content["scale"].astype(np.float32),
+                    weights=content["weights"].astype(np.float32),
+                    level=content["level"].astype(np.float32),
+                )
+        except (OSError, KeyError, ValueError) as error:
+            raise ModelError(
+                f"{path} is no answer-judge probe ({type(error).__name__}); train it anew"
+            ) from error
+
+
+def write_judge(base: Path, probe: Probe, target: Path, yes: int, no: int) -> None:
+    """Writes the judge's model file from its base and the probe, by rename.
+
+    Args:
+        base: GGUF file the probe was trained on.
+        yes, no: ids of the tokens that carry the read-out.
+
+    Raises:
+        ModelError: the base is not of the shape the probe needs.
+    """
+    reader = GGUFReader(base)
+    names = {tensor.name for tensor in reader.tensors}
+    if f"blk.{probe.layers - 1}.attn_q.weight" not in names or "token_embd.weight" not in names:
+        raise ModelError(f"{base} has no {probe.layers} layers of the kind the answer judge was trained on")
+    handle, name = tempfile.mkstemp(prefix=target.name + ".", dir=target.parent)
+    os.close(handle)
+    try:
+        writer = GGUFWriter(name, str(reader.fields["general.architecture"].contents()))
+        _copy_metadata(reader, writer, probe.layers)
+        _copy_tensors(reader, writer, probe, yes, no)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _copy_metadata(reader: GGUFReader, writer: GGUFWriter, layers: int) -> None:
+    architecture = str(reader.fields["general.architecture"].contents())
+    for field in reader.fields.values():
+        if field.name.startswith("GGUF.") or field.name == "general.architecture":
+            continue
+        value = layers if field.name == f"{architecture}.block_count" else field.contents()
+        kind = field.types[0]
+        sub = field.types[-1] if kind == GGUFValueType.ARRAY else None
+        writer.add_key_value(field.name, value, kind, sub_type=sub)
+
+
+def _copy_tensors(reader: GGUFReader, writer: GGUFWriter, probe: Probe, yes: int, no: int) -> None:
+    hidden = len(probe.weights)
+    vocabulary = 0
+    for tensor in reader.tensors:
+        if tensor.name == "token_embd.weight":
+            vocabulary = int(tensor.shape[1])
+            if int(tensor.shape[0]) != hidden:
+                raise ModelError(
+                    f"the model's states have {tensor.shape[0]} values, the probe expects {hidden}"
+                )
+        if tensor.name in ("output.weight", "output_norm.weight"):
+            continue
+        if tensor.name.startswith("blk.") and int(tensor.name.split(".")[1]) >= probe.layers:
+            continue
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    writer.add_tensor("output_norm.weight", probe.scale.astype(np.float32))
+    output = np.zeros((vocabulary, hidden), dtype=np.float32)
+    output[yes] = probe.level + probe.weights / 2
+    output[no] = probe.level - probe.weights / 2
+    packed = quantize(output, GGMLQuantizationType.Q8_0)
+    writer.add_tensor("output.weight", packed, raw_dtype=GGMLQuantizationType.Q8_0)

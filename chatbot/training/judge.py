@@ -1,0 +1,368 @@
+"""Trains the answer judge's read-out and calibrates when to answer.
+
+Data: JSON lines of small knowledge bases with questions, each with the entries
+that answer it, or none (``near`` names the closest then).  Every figure comes
+from questions about knowledge bases that the fitted part has not seen
+(cross-validation by knowledge base).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+
+from chatbot.decide import Answerability, features
+from chatbot.errors import BadRequestError
+from chatbot.models.probe import Probe
+from chatbot.prompt import FORMAT_VERSION, JUDGE_SYSTEM
+from knowledge_base.embed import Embedder
+from knowledge_base.entry import Entry, Hit
+from knowledge_base.search import KnowledgeBase
+
+__all__ = ["CalibrationReport", "Case", "calibrate", "fit_probe", "read_knowledge", "states"]
+
+Floats = NDArray[np.float32]
+Progress = Callable[[int, int], None]
+
+_FOLDS = 10
+_RIDGE = 0.01
+"""Inverse strength of the L2 penalty on standardised states; the best of
+0.001, 0.003, 0.01 and 0.03 in cross-validation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question about a small knowledge base."""
+
+    text: str
+    language: str
+    answers: tuple[int, ...]
+    near: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A small knowledge base with its questions."""
+
+    id: str
+    language: str
+    entries: tuple[Entry, ...]
+    questions: tuple[Question, ...]
+
+
+def read_knowledge(paths: Sequence[Path]) -> list[Case]:
+    """Reads calibration files.
+
+    Raises:
+        BadRequestError: a line is not of the form described above.
+    """
+    cases = []
+    for path in paths:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            try:
+                cases.append(_case(json.loads(line), f"{path.stem}-{number}"))
+            except (ValueError, KeyError, TypeError) as error:
+                raise BadRequestError(
+                    f"{path}, line {number}: {type(error).__name__}: {error}; expected "
+                    '{"language", "knowledge": [{"question", "answer"}], "questions": [{"text", "answers"}]}'
+                ) from error
+    return cases
+
+
+def _case(row: dict[str, Any], name: str) -> Case:
+    entries = tuple(
+        Entry(f"{name}.{i}", f"{name}.{i}", row["language"], item["question"], item["answer"])
+        for i, item in enumerate(row["knowledge"])
+    )
+    questions = tuple(
+        Question(q["text"], q.get("language", row["language"]), tuple(q["answers"]), q.get("near"))
+        for q in row["questions"]
+    )
+    return Case(name, row["language"], entries, questions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    case: str
+    entry: int
+    question: int
+    label: bool
+
+
+def _pairs(cases: Sequence[Case], seed: int = 0) -> list[_Pair]:
+    """Question and entry: right ones, near misses, and one other question an entry."""
+    chance = random.Random(seed)
+    pairs = []
+    for case in cases:
+        for e in range(len(case.entries)):
+            others = []
+            for q, question in enumerate(case.questions):
+                if e in question.answers:
+                    pairs.append(_Pair(case.id, e, q, True))
+                elif question.near == e and not question.answers:
+                    pairs.append(_Pair(case.id, e, q, False))
+                else:
+                    others.append(q)
+            if others:
+                pairs.append(_Pair(case.id, e, chance.choice(others), False))
+    return pairs
+
+
+def states(
+    cases: Sequence[Case], base: Path, layers: int, progress: Progress | None = None
+) -> tuple[list[_Pair], Floats]:
+    """The model's states after ``layers`` layers at the end of the judge prompt.
+
+    All questions about one entry share its tokens: they stand as branches
+    behind it, each sees the entry and itself (tree attention), which costs less
+    than half of reading them one by one.
+
+    Returns:
+        The pairs and their states, shape (pairs, hidden), divided by their root
+        mean square.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    source = {"pretrained_model_name_or_path": str(base.parent), "gguf_file": base.name}
+    tokenizer = AutoTokenizer.from_pretrained(**source)
+    model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32).model.eval()
+    model.layers = model.layers[:layers]
+    model.norm = torch.nn.Identity()
+    pairs = _pairs(cases)
+    by_entry: dict[tuple[str, int], list[int]] = {}
+    for number, pair in enumerate(pairs):
+        by_entry.setdefault((pair.case, pair.entry), []).append(number)
+    known = {case.id: case for case in cases}
+    found: dict[int, Any] = {}
+    with torch.inference_mode():
+        for done, ((case_id, entry), numbers) in enumerate(by_entry.items(), 1):
+            case = known[case_id]
+            texts = [case.questions[pairs[n].question].text for n in numbers]
+            ids, positions, mask, ends = _tree(tokenizer, case.entries[entry], texts)
+            hidden = model(ids, position_ids=positions, attention_mask=mask).last_hidden_state[0, ends]
+            hidden = hidden / (hidden.pow(2).mean(1, keepdim=True) + 1e-6).sqrt()
+            found.update(zip(numbers, hidden.numpy(), strict=True))
+            if progress is not None:
+                progress(done, len(by_entry))
+    return pairs, np.stack([found[n] for n in range(len(pairs))]).astype(np.float32)
+
+
+def _tree(tokenizer: Any, entry: Entry, questions: Sequence[str]) -> tuple[Any, Any, Any, Any]:
+    """Token ids (1, t), positions (1, t), additive mask (1, 1, t, t) and each branch's last place."""
+    import torch
+
+    head = (
+        f"<|im_start|>system\n{JUDGE_SYSTEM}<|im_end|>\n<|im_start|>user\n"
+        f"Text: {entry.question} {entry.answer}\n\nCustomer:"
+    )
+    ids = list(tokenizer(head, add_special_tokens=False).input_ids)
+    start = len(ids)
+    positions, branch, ends = list(range(start)), [0] * start, []
+    for number, question in enumerate(questions, 1):
+        tail = f" {question.strip()}<|im_end|>\n<|im_start|>assistant\n"
+        tokens = tokenizer(tail, add_special_tokens=False).input_ids
+        ids += tokens
+        positions += range(start, start + len(tokens))
+        branch += [number] * len(tokens)
+        ends.append(len(ids) - 1)
+    of = torch.tensor(branch)
+    allowed = torch.ones(len(ids), len(ids), dtype=torch.bool).tril()
+    allowed &= (of[:, None] == of[None, :]) | (of[None, :] == 0)
+    mask = torch.where(allowed, 0.0, torch.finfo(torch.float32).min)[None, None]
+    return torch.tensor(ids)[None], torch.tensor(positions)[None], mask, torch.tensor(ends)
+
+
+def fit_probe(
+    pairs: Sequence[_Pair], hidden: Floats, *, layers: int, base_sha256: str
+) -> tuple[Probe, Floats]:
+    """Fits the read-out.
+
+    Returns:
+        The probe, and each pair's log-odds from a fit that has not seen its
+        knowledge base, shape (pairs,).
+    """
+    labels = np.array([pair.label for pair in pairs])
+    groups = np.array([pair.case for pair in pairs])
+    unseen = np.zeros(len(pairs), dtype=np.float32)
+    for train, test in GroupKFold(_FOLDS).split(hidden, labels, groups):
+        weights, bias, scale = _logistic(hidden[train], labels[train])
+        unseen[test] = (hidden[test] * scale) @ weights + bias
+    weights, bias, scale = _logistic(hidden, labels)
+    scaled = hidden * scale
+    ridge = np.eye(scaled.shape[1]) * 1.0
+    level = np.linalg.solve(scaled.T @ scaled + ridge, scaled.T @ np.full(len(scaled), 30.0))
+    constant = level / 30.0
+    probe = Probe(
+        base_sha256=base_sha256,
+        prompt_version=FORMAT_VERSION,
+        layers=layers,
+        scale=scale.astype(np.float32),
+        weights=(weights + bias * constant).astype(np.float32),
+        level=level.astype(np.float32),
+    )
+    return probe, unseen
+
+
+def _logistic(hidden: Floats, labels: NDArray[np.bool_]) -> tuple[Floats, float, Floats]:
+    """Weights and bias for ``hidden * scale``; scale is one over the standard deviation."""
+    mean = hidden.mean(0)
+    scale = 1.0 / (hidden.std(0) + 1e-3)
+    model = LogisticRegression(C=_RIDGE, max_iter=500, class_weight="balanced")
+    model.fit((hidden - mean) * scale, labels)
+    weights = model.coef_[0]
+    bias = float(model.intercept_[0] - (mean * scale) @ weights)
+    return weights.astype(np.float32), bias, scale.astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationReport:
+    """How well the calibrated decision does on questions it was not fitted on."""
+
+    questions: int
+    found: float
+    """Share of answerable questions whose entry is found first."""
+    auc_quick: float
+    auc_judged: float
+    abstain_recall: float
+    false_abstain: float
+    asked: float
+    """Share of questions for which the judge was asked."""
+    by_language: dict[str, dict[str, float]]
+
+
+def calibrate(
+    cases: Sequence[Case], embedder: Embedder, judge: Callable[[Case, int, int], float]
+) -> tuple[Answerability, CalibrationReport]:
+    """Fits when to answer.
+
+    Args:
+        judge: log-odds for (case, entry number, question number) from a read-out
+            that has not seen the case.
+    """
+    rows = list(_decisions(cases, embedder, judge))
+    return _fit_answerability(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    case: str
+    language: str
+    answerable: bool
+    right: bool
+    values: dict[str, float]
+
+
+def _decisions(
+    cases: Sequence[Case], embedder: Embedder, judge: Callable[[Case, int, int], float]
+) -> Sequence[_Row]:
+    rows = []
+    for case in cases:
+        base = KnowledgeBase.in_memory(case.entries, embedder)
+        for number, question in enumerate(case.questions):
+            hits: list[Hit] = base.search(question.text, question.language)
+            best = int(hits[0].entry.id.rsplit(".", 1)[1])
+            values = features(hits, question.language)
+            values["judge"] = judge(case, best, number)
+            rows.append(
+                _Row(case.id, question.language, bool(question.answers), best in question.answers, values)
+            )
+    return rows
+
+
+_QUICK = ("question", "dense", "lexical", "margin", "cross")
+_JUDGED = (*_QUICK, "judge")
+
+
+def _fit_answerability(rows: Sequence[_Row]) -> tuple[Answerability, CalibrationReport]:
+    from sklearn.metrics import roc_auc_score
+
+    right = np.array([row.right for row in rows])
+    answerable = np.array([row.answerable for row in rows])
+    groups = np.array([row.case for row in rows])
+    quick, quick_weights = _cross_fit(rows, _QUICK, right, groups)
+    judged, judged_weights = _cross_fit(rows, _JUDGED, right, groups)
+    sure_yes = _bound(quick, right, wrong_at_most=0.02)
+    sure_no = float(np.quantile(quick[right], 0.003))
+    asked = (quick < sure_yes) & (quick >= sure_no)
+    final = np.where(asked, judged, np.where(quick >= sure_yes, 1.0, 0.0))
+    threshold = _balanced(final, answerable)
+    model = Answerability(
+        quick=quick_weights,
+        judged=judged_weights,
+        sure_yes=sure_yes,
+        sure_no=sure_no,
+        threshold=threshold,
+        threshold_quick=_balanced(quick, answerable),
+        by_language={},
+    )
+    given = final >= threshold
+    languages = sorted({row.language for row in rows})
+    of = np.array([row.language for row in rows])
+    report = CalibrationReport(
+        questions=len(rows),
+        found=float(right[answerable].mean()),
+        auc_quick=float(roc_auc_score(right, quick)),
+        auc_judged=float(roc_auc_score(right, judged)),
+        abstain_recall=float((~given)[~answerable].mean()),
+        false_abstain=float((~given)[answerable].mean()),
+        asked=float(asked.mean()),
+        by_language={
+            language: {
+                "questions": float((of == language).sum()),
+                "abstain_recall": float((~given)[(of == language) & ~answerable].mean()),
+                "false_abstain": float((~given)[(of == language) & answerable].mean()),
+            }
+            for language in languages
+            if (of == language).sum() >= 20
+        },
+    )
+    return model, report
+
+
+def _cross_fit(
+    rows: Sequence[_Row], names: Sequence[str], labels: NDArray[np.bool_], groups: NDArray[np.str_]
+) -> tuple[NDArray[np.float64], dict[str, float]]:
+    """Out-of-fold probabilities, and the weights fitted on all rows."""
+    values = np.array([[row.values[name] for name in names] for row in rows])
+    unseen = np.zeros(len(rows))
+    for train, test in GroupKFold(_FOLDS).split(values, labels, groups):
+        model = LogisticRegression(C=100.0, max_iter=2000).fit(values[train], labels[train])
+        unseen[test] = model.predict_proba(values[test])[:, 1]
+    model = LogisticRegression(C=100.0, max_iter=2000).fit(values, labels)
+    weights = {"bias": float(model.intercept_[0])}
+    weights.update(zip(names, map(float, model.coef_[0]), strict=True))
+    return unseen, {name: round(value, 5) for name, value in weights.items()}
+
+
+def _bound(scores: NDArray[np.float64], right: NDArray[np.bool_], wrong_at_most: float) -> float:
+    """Lowest score from which at most this share is wrong; above 1 where there is none."""
+    order = np.argsort(-scores)
+    wrong = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
+    good = np.flatnonzero(wrong <= wrong_at_most)
+    return float(scores[order[good[-1]]]) if len(good) and good[-1] >= 20 else 1.01
+
+
+def _balanced(scores: NDArray[np.float64], answerable: NDArray[np.bool_]) -> float:
+    """The threshold that is equally far from both aims: 8 % wrongly and 90 % rightly declined."""
+    best, threshold = -1.0, 0.5
+    for candidate in np.unique(np.round(scores, 3)):
+        declined = scores < candidate
+        slack = min(declined[~answerable].mean() - 0.90, 0.08 - declined[answerable].mean())
+        if slack > best:
+            best, threshold = float(slack), float(candidate)
+    return threshold
+
+
+def save_answerability(model: Answerability, path: Path) -> None:
+    """Writes the calibration beside the code that reads it."""
+    path.write_text(json.dumps(asdict(model), indent=1) + "\n", encoding="utf-8")
