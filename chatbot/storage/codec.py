@@ -1,0 +1,64 @@
+"""Replies and traces as JSON and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from chatbot.turn import Action, Button, Intent, Reply, Route, Source, Trace
+
+__all__ = ["reply_fields", "reply_from", "trace_from", "trace_json"]
+
+Json = Mapping[str, Any]
+
+
+def trace_json(trace: Trace) -> dict[str, Any]:
+    """The trace as JSON values."""
+    return asdict(trace)
+
+
+def trace_from(body: Json) -> Trace:
+    """The trace of :func:`trace_json`."""
+    intent = body["intent"]
+    return Trace(
+        id=body["id"],
+        language=body["language"],
+        intent=Intent(intent["name"], intent["confidence"], Route(intent["route"])),
+        question=body["question"],
+        decision=body["decision"],
+        reason=body["reason"],
+        probability=body["probability"],
+        sources=tuple(Source(**source) for source in body["sources"]),
+        guard=body["guard"],
+        generator=body["generator"],
+        timings_ms=dict(body["timings_ms"]),
+    )
+
+
+def reply_fields(reply: Reply) -> dict[str, Any]:
+    """What a reply has beside its text, language, id and trace, as JSON values."""
+    return {
+        "action": reply.action.value,
+        "buttons": [asdict(button) for button in reply.buttons],
+        "sources": [asdict(source) for source in reply.sources],
+        "recommendations": list(reply.recommendations),
+        "hand_over": reply.hand_over,
+        "notice": reply.notice,
+    }
+
+
+def reply_from(text: str, language: str, message_id: str, fields: Json, trace: Trace) -> Reply:
+    """The reply of :func:`reply_fields` and the columns beside it."""
+    return Reply(
+        text=text,
+        language=language,
+        action=Action(fields["action"]),
+        trace=trace,
+        message_id=message_id,
+        buttons=tuple(Button(**button) for button in fields["buttons"]),
+        sources=tuple(Source(**source) for source in fields["sources"]),
+        recommendations=tuple(fields["recommendations"]),
+        hand_over=fields["hand_over"],
+        notice=fields["notice"],
+    )

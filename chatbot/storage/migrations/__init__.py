@@ -1,0 +1,1 @@
+"""Alembic's environment and the revisions, one module each under ``versions``."""
