@@ -1,8 +1,8 @@
 """Models by name: what they are, fetching and checking them, finding them on disk."""
 
 from chatbot.models.catalogue import CATALOGUE, Model, ModelFile
+from chatbot.models.disk import InstalledModel, ModelCheck, find_model, installed, model_folder, verify
 from chatbot.models.fetch import PullState, pull
-from chatbot.models.installed import InstalledModel, ModelCheck, find_model, installed, model_folder, verify
 from chatbot.models.judge import JUDGE_BASE, resolve_judge
 from chatbot.models.resolve import resolve_embedder, resolve_generator
 

@@ -16,8 +16,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.table import Table
 
 from chatbot.models.catalogue import CATALOGUE, Model
+from chatbot.models.disk import ModelCheck, find_model, installed, is_whole, model_folder, verify
 from chatbot.models.fetch import PullState, pull
-from chatbot.models.installed import ModelCheck, find_model, installed, is_whole, model_folder, verify
 from chatbot.settings import Settings, load_settings
 
 __all__ = ["app", "needed_models"]

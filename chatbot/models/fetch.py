@@ -20,7 +20,7 @@ from typing import Literal
 from chatbot.errors import ModelError
 from chatbot.models import e5
 from chatbot.models.catalogue import Download, HubFile, Model, ModelFile
-from chatbot.models.installed import find_model, is_whole, model_folder, sha256_of, write_stamp
+from chatbot.models.disk import find_model, is_whole, model_folder, sha256_of, write_stamp
 from chatbot.models.parts import Piece, SourceError, fetch_pieces, find_missing
 
 __all__ = ["PullState", "pull"]

@@ -12,7 +12,7 @@ from typing import Literal
 
 from chatbot.errors import ModelError
 from chatbot.models.catalogue import CATALOGUE, Model
-from chatbot.models.installed import is_whole, model_folder, verify
+from chatbot.models.disk import is_whole, model_folder, verify
 
 __all__ = ["resolve_embedder", "resolve_generator"]
 
@@ -116,11 +116,11 @@ def _existing_path(setting: str, variable: str) -> Path | None:
     Raises:
         ModelError: it is clearly meant as a path and nothing is there.
     """
+    if not setting.strip():
+        raise ModelError(f"{variable} is empty; expected a catalogue id, a path or a hub id")
     path = Path(setting).expanduser()
     if path.exists():
         return path
-    if not setting:
-        raise ModelError(f"{variable} is empty; expected a catalogue id, a path or a hub id")
     if (
         setting.startswith(("/", "./", "../", "~"))
         or path.suffix.lower() == ".gguf"
