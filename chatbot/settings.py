@@ -100,6 +100,16 @@ class Settings(BaseSettings):
     history_turns: int = Field(6, ge=0, description="Earlier exchanges a turn may look at.")
     nlu_path: Path | None = Field(None, description="Rasa nlu.yml with intents; empty means the sample's.")
     routes_path: Path | None = Field(None, description="routes.yml with each intent's route; empty means the sample's.")
+    workers: int = Field(
+        32,
+        ge=1,
+        le=512,
+        description="Messages that are worked on at the same time; more than the generator's slots and queue "
+        "together, so that answers from the knowledge base alone never wait for it.",
+    )
+    waiting: int = Field(
+        256, ge=0, description="Messages that may wait for a worker before customers are told «busy»."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log level shown.")
     embedder: EmbedderSettings = Field(default_factory=EmbedderSettings, description="")
     generator: GeneratorSettings = Field(default_factory=GeneratorSettings, description="")

@@ -1,0 +1,71 @@
+"""The web application: every channel on one port.  Assembled here, run by ``kefu serve``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from chatbot import __version__
+from chatbot.channels import health, rest
+from chatbot.channels.errors import Sentences, install_error_handlers
+from chatbot.channels.loader import BotProvider
+from chatbot.channels.logs import RequestLog
+from chatbot.channels.turns import TurnQueue
+from chatbot.phrases import Phrases
+from chatbot.settings import Settings
+from chatbot.storage import Conversations
+
+__all__ = ["create_app"]
+
+_ABOUT = """Send customers' messages and get answers from your own knowledge base.
+
+The address `/webhooks/rest/webhook` speaks the protocol of Rasa's REST channel,
+so clients made for Rasa work as they are.  Errors have one form everywhere;
+`details.say` is a sentence that may be shown to the customer."""
+
+
+def create_app(bot_provider: BotProvider, conversations: Conversations, settings: Settings) -> FastAPI:
+    """The application with all webhooks, health checks and documentation, but no page.
+
+    The bot starts to load when the application starts; until it is there,
+    ``/readyz`` and the webhooks answer 503.
+
+    Args:
+        bot_provider: gives the bot; see :class:`~chatbot.channels.loader.BotLoader`.
+        conversations: the storage that ``/readyz`` looks after.
+        settings: of this installation.
+    """
+    turns = TurnQueue(settings.workers, settings.waiting)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        bot_provider.start()
+        yield
+        bot_provider.close()
+        await asyncio.to_thread(turns.close)
+
+    app = FastAPIOffline(
+        title="Kefu",
+        summary="Customer service that answers from your own knowledge base.",
+        description=_ABOUT,
+        version=__version__,
+        lifespan=lifespan,
+        redoc_url=None,
+        static_url="/docs/assets",
+    )
+
+    def phrases() -> Phrases | None:
+        bot = bot_provider()
+        return None if bot is None else bot.phrases
+
+    sentences = Sentences(phrases, settings.default_language, settings.max_message_chars)
+    install_error_handlers(app, sentences)
+    app.add_middleware(RequestLog)  # added last, so it is the outermost
+    app.include_router(health.build_router(bot_provider, conversations))
+    app.include_router(rest.build_router(bot_provider, turns, sentences, settings.max_message_chars))
+    app.state.turns = turns
+    return app

@@ -1,0 +1,294 @@
+"""Rasa's REST channel: ``/webhooks/rest``, as its clients expect it (read from Rasa 3.6).
+
+Beyond Rasa: ``message_id`` (or ``metadata.message_id``) makes a repeated
+delivery safe, ``metadata.language`` names the language of the client's
+interface, and ``metadata.details`` asks for one more item with sources, action
+and trace, so that plain clients see plain text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel, Field
+from starlette.types import Receive, Scope, Send
+
+from chatbot.channels.bodies import Fields, read_object
+from chatbot.channels.errors import ERROR_RESPONSES, Sentences, log_failure
+from chatbot.channels.loader import BotProvider, Responder
+from chatbot.channels.turns import ClientGone, FollowedTurn, TurnQueue
+from chatbot.errors import BadRequestError, BusyError
+from chatbot.turn import Message, Reply
+
+__all__ = ["Incoming", "build_router", "read_incoming", "reply_items"]
+
+MAX_ID = 200
+"""Longest sender and message id, in characters; the database keeps 255 with a prefix."""
+_CLIENT_CLOSED = 499
+_BLANK_LINES = re.compile(r"\n[^\S\n]*\n\s*")
+_LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_].*)?", re.ASCII | re.DOTALL)
+
+
+class RestButton(BaseModel):
+    """One quick reply."""
+
+    title: str
+    payload: str = Field(description="What to send as the next message when it is clicked.")
+
+
+class RestItem(BaseModel):
+    """One part of the answer; absent fields are left out."""
+
+    recipient_id: str
+    text: str | None = None
+    buttons: list[RestButton] | None = None
+    custom: dict[str, Any] | None = None
+
+
+class RestStatus(BaseModel):
+    """The channel is there."""
+
+    status: str = Field(examples=["ok"])
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One request of this channel."""
+
+    sender: str
+    message: Message
+    details: bool
+
+
+def read_incoming(body: Fields, max_chars: int) -> Incoming:
+    """The message in a body.
+
+    Raises:
+        BadRequestError: a field is missing, empty, too long or of the wrong type.
+    """
+    sender = body.text("sender", limit=MAX_ID) or "default"
+    text = body.text("message", limit=max_chars)
+    if text is None:
+        raise BadRequestError("message is missing; expected the customer's text", phrase="empty")
+    metadata = body.fields("metadata")
+    language = _LANGUAGE.fullmatch(metadata.text("language", limit=35) or "")
+    # The prefix keeps a guessed sender from opening a conversation of another channel.
+    identity = f"rest:{sender}"
+    message = Message(
+        text=text,
+        conversation_id=identity,
+        customer_id=identity,
+        channel=body.text("input_channel", limit=64) or "rest",
+        message_id=body.text("message_id", limit=MAX_ID) or metadata.text("message_id", limit=MAX_ID),
+        interface_language=language[1].lower() if language else None,
+    )
+    return Incoming(sender, message, metadata.flag("details"))
+
+
+def reply_items(
+    sender: str, reply: Reply, details: bool = False, streamed: bool = False
+) -> list[dict[str, Any]]:
+    """A reply as the channel's items.
+
+    Args:
+        details: add one ``custom`` item with all that the reply has beside its text.
+        streamed: the text has gone out already.
+    """
+    items: list[dict[str, Any]] = []
+    buttons = [asdict(button) for button in reply.buttons]
+    if buttons:
+        text = {} if streamed else {"text": reply.text}
+        items.append({"recipient_id": sender, **text, "buttons": buttons})
+    elif not streamed:
+        parts = [part.strip() for part in _BLANK_LINES.split(reply.text.strip())]
+        items.extend({"recipient_id": sender, "text": part} for part in parts if part)
+    if details:
+        items.append({"recipient_id": sender, "custom": _details(reply)})
+    return items
+
+
+def _details(reply: Reply) -> dict[str, Any]:
+    return {
+        "type": "details",
+        "message_id": reply.message_id,
+        "trace_id": reply.trace.id,
+        "language": reply.language,
+        "action": reply.action.value,
+        "hand_over": reply.hand_over,
+        "notice": reply.notice,
+        "sources": [asdict(source) for source in reply.sources],
+        "recommendations": list(reply.recommendations),
+    }
+
+
+def build_router(
+    provider: BotProvider, turns: TurnQueue, sentences: Sentences, max_message_chars: int
+) -> APIRouter:
+    """The channel's addresses."""
+    router = APIRouter(prefix="/webhooks/rest", tags=["Rasa REST channel"])
+
+    @router.get("/", response_model=RestStatus, summary="Is the channel there?")
+    async def health() -> RestStatus:
+        return RestStatus(status="ok")
+
+    @router.post(
+        "/webhook",
+        summary="Send a customer's message, get the answer",
+        response_model=list[RestItem],
+        response_model_exclude_none=True,
+        responses={**ERROR_RESPONSES, 200: _OK},
+        openapi_extra={"requestBody": _request_body(max_message_chars)},
+    )
+    async def webhook(
+        request: Request,
+        stream: str = Query(
+            "false",
+            description="`true`: one JSON object a line, as the answer is made.",
+            examples=["false", "true"],
+        ),
+    ) -> Response:
+        incoming = read_incoming(await read_object(request), max_message_chars)
+        turn = FollowedTurn()
+        turn.start(turns, incoming.message, _ready(provider).respond)
+        try:
+            if stream.lower() == "true":
+                first = await turn.first_piece(request)
+                if first is None:
+                    turn.result()  # an error before the first piece still has a status of its own
+                return _TurnStream(turn, _lines(turn, incoming, first, sentences, request))
+            reply = await turn.reply(request)
+        except ClientGone:
+            return Response(status_code=_CLIENT_CLOSED)
+        return JSONResponse(reply_items(incoming.sender, reply, incoming.details))
+
+    return router
+
+
+def _ready(provider: BotProvider) -> Responder:
+    bot = provider()
+    if bot is None:
+        raise BusyError("models and index are loading; send the message again in a moment", retry_after=5)
+    return bot
+
+
+async def _lines(
+    turn: FollowedTurn, incoming: Incoming, first: str | None, sentences: Sentences, request: Request
+) -> AsyncIterator[str]:
+    """The answer as lines of JSON; after the pieces come buttons and details."""
+    sender = incoming.sender
+    if first is not None:
+        yield _line({"recipient_id": sender, "text": first})
+        async for piece in turn.pieces():
+            yield _line({"recipient_id": sender, "text": piece})
+    try:
+        reply = turn.result()
+    except Exception as error:
+        # The status has gone out already: the customer is told in the stream.
+        log_failure(error)
+        say = sentences.say(error, request) or "Something went wrong on our side; please try again."
+        yield _line({"recipient_id": sender, "text": say})
+        return
+    for item in reply_items(sender, reply, incoming.details, streamed=first is not None):
+        yield _line(item)
+
+
+def _line(item: dict[str, Any]) -> str:
+    return json.dumps(item, ensure_ascii=False) + "\n"
+
+
+class _TurnStream(StreamingResponse):
+    """Lets the turn go when the stream ends in any way."""
+
+    def __init__(self, turn: FollowedTurn, lines: AsyncIterator[str]) -> None:
+        super().__init__(
+            lines,
+            media_type="text/event-stream",
+            headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
+        )
+        self._turn = turn
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._turn.leave()
+
+
+_OK: dict[str, Any] = {
+    "description": "The parts of the answer, in their order.",
+    "content": {
+        "application/json": {
+            "examples": {
+                "answer": {"value": [{"recipient_id": "anna", "text": "You can return it within 30 days."}]},
+                "question back": {
+                    "value": [
+                        {
+                            "recipient_id": "anna",
+                            "text": "Which of these do you mean?",
+                            "buttons": [
+                                {"title": "How do I return it?", "payload": "How do I return it?"},
+                                {"title": "When is it refunded?", "payload": "When is it refunded?"},
+                            ],
+                        }
+                    ]
+                },
+            }
+        },
+        "text/event-stream": {
+            "schema": {"type": "string"},
+            "example": '{"recipient_id": "anna", "text": "You can"}\n'
+            '{"recipient_id": "anna", "text": " return"}\n',
+        },
+    },
+}
+
+
+def _request_body(max_chars: int) -> dict[str, Any]:
+    def text(limit: int, description: str) -> dict[str, Any]:
+        return {
+            "type": ["string", "null"],
+            "maxLength": limit,
+            "pattern": r"\S",
+            "description": description,
+        }
+
+    message_id = text(MAX_ID, "Your own id of this message; a repeated delivery gets the same reply.")
+    schema = {
+        "type": "object",
+        "required": ["message"],
+        "properties": {
+            "sender": text(MAX_ID, "Who writes; one conversation each. Default: `default`."),
+            "message": {**text(max_chars, "What the customer wrote."), "type": "string"},
+            "input_channel": text(64, "Name of the channel to note with the conversation."),
+            "message_id": message_id,
+            "metadata": {
+                "type": ["object", "null"],
+                "properties": {
+                    "language": text(35, "Language of the client's interface."),
+                    "details": {
+                        "type": ["boolean", "null"],
+                        "description": "Add an item with sources, action and trace.",
+                    },
+                    "message_id": message_id,
+                },
+            },
+        },
+    }
+    examples = {
+        "English": {"value": {"sender": "anna", "message": "How long do I have to return something?"}},
+        "Chinese, with details": {
+            "value": {
+                "sender": "li-wei",
+                "message": "退货要多久？",
+                "message_id": "m-1",
+                "metadata": {"language": "zh", "details": True},
+            }
+        },
+    }
+    return {"required": True, "content": {"application/json": {"schema": schema, "examples": examples}}}
