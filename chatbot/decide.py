@@ -16,7 +16,10 @@ from importlib.resources import files
 
 from chatbot.turn import Action, Decision, Hit, Intent, Route
 
-__all__ = ["Answerability", "Decider", "Judge"]
+__all__ = ["READ", "Answerability", "Decider", "Judge"]
+
+READ = 2
+"""Hits of a question that the judge may read before it is declined."""
 
 Judge = Callable[[Hit], float | None]
 """Log-odds that the hit's text answers the question; None when no judge is at hand."""
@@ -138,7 +141,7 @@ class Decider:
     def _judged(self, language: str, hits: Sequence[Hit], quick: float, judge: Judge) -> Decision:
         """Reads the best hit, and the second where it is close and the first does not answer."""
         best = 0.0
-        for number, hit in enumerate(hits[:2]):
+        for number, hit in enumerate(hits[:READ]):
             if number and hits[0].score - hit.score > 0.5:
                 break
             log_odds = judge(hit)

@@ -44,7 +44,7 @@ class Phrases:
         """
         return cls(_read(path), company)
 
-    def say(self, key: str, language: str, **fields: object) -> str:
+    def say(self, key: str, language: str, /, **fields: object) -> str:
         """The sentence ``key`` in ``language``."""
         by_language = self._phrases[key]
         text = by_language.get(language) or by_language["en"]

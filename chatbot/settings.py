@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -149,19 +149,26 @@ def _rows(model: type[BaseModel], prefix: str) -> Iterator[SettingRow]:
         yield SettingRow(variable, shown, info.description or "")
 
 
-def _read_secret_files() -> None:
-    """Puts the content of every ``KEFU_…_FILE`` into the variable it stands for."""
+def _values_from_files() -> dict[str, Any]:
+    """The values of all ``KEFU_…_FILE`` variables, nested as the settings are."""
+    values: dict[str, Any] = {}
     for variable in [v for v in os.environ if v.startswith(PREFIX) and v.endswith("_FILE")]:
         target = variable.removesuffix("_FILE")
         if target in os.environ:
             raise SettingsError(f"both {variable} and {target} are set; keep one of them")
         path = Path(os.environ[variable])
         try:
-            os.environ[target] = path.read_text(encoding="utf-8").strip()
-        except OSError as error:
+            content = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
-                f"{variable} names {path}, which cannot be read ({error.strerror}); give a readable file"
+                f"{variable} names {path}, which cannot be read ({type(error).__name__}); give a readable file"
             ) from error
+        *groups, name = target.removeprefix(PREFIX).lower().split("__")
+        place = values
+        for group in groups:
+            place = place.setdefault(group, {})
+        place[name] = content
+    return values
 
 
 def load_settings() -> Settings:
@@ -171,9 +178,8 @@ def load_settings() -> Settings:
         SettingsError: a value cannot be used; the text names the variable, the
             value found and what was expected.
     """
-    _read_secret_files()
     try:
-        return Settings()
+        return Settings(**_values_from_files())
     except ValidationError as error:
         first = error.errors()[0]
         variable = PREFIX + "__".join(str(part).upper() for part in first["loc"])

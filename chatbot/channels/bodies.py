@@ -75,11 +75,14 @@ class Fields:
         self._values = values
         self._prefix = prefix
 
-    def text(self, name: str, *, limit: int) -> str | None:
+    def text(self, name: str, *, limit: int, status: int = 422) -> str | None:
         """A text of 1 to ``limit`` characters, None if it is left out.
 
+        Args:
+            status: HTTP status that a longer one is refused with.
+
         Raises:
-            BadRequestError: it is of another type (422), empty (422) or too long (413).
+            BadRequestError: it is of another type, empty or too long.
         """
         value: str | None = self._get(name, str)
         if value is None:
@@ -90,7 +93,7 @@ class Fields:
             raise BadRequestError(
                 f"{self._prefix}{name} has {len(value)} characters; expected at most {limit}: shorten it",
                 phrase="too_long",
-                status=413,
+                status=status,
             )
         return value
 

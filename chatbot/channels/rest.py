@@ -73,7 +73,7 @@ def read_incoming(body: Fields, max_chars: int) -> Incoming:
         BadRequestError: a field is missing, empty, too long or of the wrong type.
     """
     sender = body.text("sender", limit=MAX_ID) or "default"
-    text = body.text("message", limit=max_chars)
+    text = body.text("message", limit=max_chars, status=413)
     if text is None:
         raise BadRequestError("message is missing; expected the customer's text", phrase="empty")
     metadata = body.fields("metadata")
@@ -264,7 +264,11 @@ def _request_body(max_chars: int) -> dict[str, Any]:
         "required": ["message"],
         "properties": {
             "sender": text(MAX_ID, "Who writes; one conversation each. Default: `default`."),
-            "message": {**text(max_chars, "What the customer wrote."), "type": "string"},
+            "message": {
+                "type": "string",
+                "pattern": r"\S",
+                "description": f"What the customer wrote, at most {max_chars} characters (else 413).",
+            },
             "input_channel": text(64, "Name of the channel to note with the conversation."),
             "message_id": message_id,
             "metadata": {

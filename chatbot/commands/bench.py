@@ -22,7 +22,7 @@ from rich.table import Table
 from chatbot.assembly import Parts, build_parts, sample_entries
 from chatbot.commands.output import console, print_json, progress_bar, stage_bars
 from chatbot.generate import Generation, Generator
-from chatbot.memory import Memory
+from chatbot.memory import Memory, NoHistory
 from chatbot.prompt import Prompt, answer_prompt
 from chatbot.settings import Settings
 from chatbot.turn import Action, Message
@@ -94,7 +94,7 @@ def _timed(action: Callable[[], object]) -> float:
 
 def _verbatim(parts: Parts, entries: Sequence[Entry], rounds: int) -> list[Figure]:
     """A whole verbatim turn over one encoder call on the same text, alternating."""
-    bot = parts.bot(KnowledgeBase.in_memory(entries, parts.embedder), Memory.forgetful())
+    bot = parts.bot(KnowledgeBase.in_memory(entries, parts.embedder), Memory(NoHistory()))
     questions = [variant for entry in entries if entry.verbatim for variant in entry.variants][: rounds + 3]
     turns, encoder = [], []
     for number, question in enumerate(questions):
@@ -154,7 +154,7 @@ def _pace(tokens: int, ms: float) -> float:
 
 def _bare(generator: Generator, prompt: Prompt) -> dict[str, Any]:
     """The engine asked directly, nothing of ours between."""
-    engine = getattr(generator, "engine", None)
+    engine = getattr(generator, "_server", None)
     if engine is None:
         made = generator.generate(prompt)
         return {"first_ms": made.first_token_ms, "total_ms": made.total_ms, "tokens": made.completion_tokens}

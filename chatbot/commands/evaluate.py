@@ -52,7 +52,7 @@ def answers(
 ) -> None:
     """Ask every case of a bot that knows only the case's own knowledge."""
     from chatbot.assembly import build_parts
-    from chatbot.memory import Memory
+    from chatbot.memory import Memory, NoHistory
     from chatbot.training.evaluate import evaluate_answers, read_cases
 
     wanted = read_cases(cases)
@@ -62,7 +62,7 @@ def answers(
         with progress_bar("asking") as progress:
             report = evaluate_answers(
                 wanted,
-                lambda knowledge: parts.bot(knowledge, Memory.forgetful()),
+                lambda knowledge: parts.bot(knowledge, Memory(NoHistory())),
                 parts.embedder,
                 parts.language_of,
                 progress,

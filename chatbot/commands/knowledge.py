@@ -201,7 +201,7 @@ def delete_entries(
         unknown = [id_ for id_ in ids if store.get(id_) is None]
         if unknown:
             raise KnowledgeError(
-                f"no entry has the id {', '.join(map(repr, unknown))}; expected ids that `kefu kb list` shows; "
+                f"no entry has the id {', '.join(map(repr, unknown))}; expected ids of `kefu kb list`; "
                 "nothing was removed"
             )
         removed = store.delete(ids)
@@ -225,5 +225,6 @@ def _entries(language: str | None, category: str | None) -> list[Entry]:
     return [
         entry
         for entry in found
-        if (language is None or entry.language == language) and (category is None or entry.category == category)
+        if (language is None or entry.language == language)
+        and (category is None or entry.category == category)
     ]

@@ -162,15 +162,15 @@ class TransformersGenerator:
         """The kept state that shares most tokens with a prompt, cut to what they share."""
         with self._kept_lock:
             kept = list(self._kept)
-        length, best = 0, None
+        length, size, best = 0, 0, None
         for other, cache in kept:
             shared = _shared(other, tokens[:-1])
             if shared > length and hasattr(cache, "crop"):
-                length, best = shared, cache
+                length, size, best = shared, len(other), cache
         if best is None:
             return 0, None
         own = copy.deepcopy(best)
-        own.crop(length)
+        own.crop(length - size)
         return length, own
 
     def _tokens(self, prompt: Prompt) -> list[int]:

@@ -18,6 +18,7 @@ from rich.table import Table
 from chatbot.models.catalogue import CATALOGUE, Model
 from chatbot.models.disk import ModelCheck, find_model, installed, is_whole, model_folder, verify
 from chatbot.models.fetch import PullState, pull
+from chatbot.models.judge import JUDGE_BASE
 from chatbot.settings import Settings, load_settings
 
 __all__ = ["app", "needed_models"]
@@ -42,7 +43,9 @@ def needed_models(settings: Settings) -> list[Model]:
     ids = [settings.embedder.model]
     if settings.generator.kind in ("llama_cpp", "transformers"):
         ids.append(settings.generator.model)
-    return [CATALOGUE[model_id] for model_id in ids if model_id in CATALOGUE]
+    if settings.judge:
+        ids.append(JUDGE_BASE)
+    return [CATALOGUE[model_id] for model_id in dict.fromkeys(ids) if model_id in CATALOGUE]
 
 
 @app.command("list")

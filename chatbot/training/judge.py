@@ -9,7 +9,6 @@ from questions about knowledge bases that the fitted part has not seen
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from chatbot.decide import Answerability, features
+from chatbot.decide import READ, Answerability, features
 from chatbot.errors import BadRequestError
 from chatbot.models.probe import Probe
 from chatbot.prompt import FORMAT_VERSION, JUDGE_SYSTEM
@@ -28,15 +27,15 @@ from knowledge_base.embed import Embedder
 from knowledge_base.entry import Entry, Hit
 from knowledge_base.search import KnowledgeBase
 
-__all__ = ["CalibrationReport", "Case", "calibrate", "fit_probe", "read_knowledge", "states"]
+__all__ = ["CalibrationReport", "Case", "Pair", "calibrate", "fit_probe", "pairs_of", "read_knowledge", "states"]
 
 Floats = NDArray[np.float32]
 Progress = Callable[[int, int], None]
 
 _FOLDS = 10
-_RIDGE = 0.01
+_RIDGE = 0.005
 """Inverse strength of the L2 penalty on standardised states; the best of
-0.001, 0.003, 0.01 and 0.03 in cross-validation."""
+0.001, 0.003, 0.005 and 0.01 in cross-validation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,35 +90,36 @@ def _case(row: dict[str, Any], name: str) -> Case:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pair:
+class Pair:
+    """A question beside an entry of its case."""
+
     case: str
     entry: int
     question: int
     label: bool
 
 
-def _pairs(cases: Sequence[Case], seed: int = 0) -> list[_Pair]:
-    """Question and entry: right ones, near misses, and one other question an entry."""
-    chance = random.Random(seed)
+def pairs_of(cases: Sequence[Case], embedder: Embedder) -> list[Pair]:
+    """Question and entry: the right ones, the near misses, and what the search finds."""
     pairs = []
     for case in cases:
-        for e in range(len(case.entries)):
-            others = []
-            for q, question in enumerate(case.questions):
-                if e in question.answers:
-                    pairs.append(_Pair(case.id, e, q, True))
-                elif question.near == e and not question.answers:
-                    pairs.append(_Pair(case.id, e, q, False))
-                else:
-                    others.append(q)
-            if others:
-                pairs.append(_Pair(case.id, e, chance.choice(others), False))
+        base = KnowledgeBase.in_memory(case.entries, embedder)
+        for q, question in enumerate(case.questions):
+            found = {_number(hit) for hit in base.search(question.text, question.language, limit=READ)}
+            near = () if question.near is None else (question.near,)
+            for e in sorted({*found, *question.answers, *near}):
+                pairs.append(Pair(case.id, e, q, e in question.answers))
     return pairs
 
 
+def _number(hit: Hit) -> int:
+    """Number of the entry within its case."""
+    return int(hit.entry.id.rsplit(".", 1)[1])
+
+
 def states(
-    cases: Sequence[Case], base: Path, layers: int, progress: Progress | None = None
-) -> tuple[list[_Pair], Floats]:
+    cases: Sequence[Case], pairs: Sequence[Pair], base: Path, layers: int, progress: Progress | None = None
+) -> Floats:
     """The model's states after ``layers`` layers at the end of the judge prompt.
 
     All questions about one entry share its tokens: they stand as branches
@@ -127,8 +127,7 @@ def states(
     than half of reading them one by one.
 
     Returns:
-        The pairs and their states, shape (pairs, hidden), divided by their root
-        mean square.
+        The pairs' states, shape (pairs, hidden), divided by their root mean square.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -138,7 +137,6 @@ def states(
     model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32).model.eval()
     model.layers = model.layers[:layers]
     model.norm = torch.nn.Identity()
-    pairs = _pairs(cases)
     by_entry: dict[tuple[str, int], list[int]] = {}
     for number, pair in enumerate(pairs):
         by_entry.setdefault((pair.case, pair.entry), []).append(number)
@@ -154,7 +152,7 @@ def states(
             found.update(zip(numbers, hidden.numpy(), strict=True))
             if progress is not None:
                 progress(done, len(by_entry))
-    return pairs, np.stack([found[n] for n in range(len(pairs))]).astype(np.float32)
+    return np.stack([found[n] for n in range(len(pairs))]).astype(np.float32)
 
 
 def _tree(tokenizer: Any, entry: Entry, questions: Sequence[str]) -> tuple[Any, Any, Any, Any]:
@@ -183,7 +181,7 @@ def _tree(tokenizer: Any, entry: Entry, questions: Sequence[str]) -> tuple[Any, 
 
 
 def fit_probe(
-    pairs: Sequence[_Pair], hidden: Floats, *, layers: int, base_sha256: str
+    pairs: Sequence[Pair], hidden: Floats, *, layers: int, base_sha256: str
 ) -> tuple[Probe, Floats]:
     """Fits the read-out.
 
@@ -191,7 +189,7 @@ def fit_probe(
         The probe, and each pair's log-odds from a fit that has not seen its
         knowledge base, shape (pairs,).
     """
-    labels = np.array([pair.label for pair in pairs])
+    labels = np.array([pair.label for pair in pairs], dtype=bool)
     groups = np.array([pair.case for pair in pairs])
     unseen = np.zeros(len(pairs), dtype=np.float32)
     for train, test in GroupKFold(_FOLDS).split(hidden, labels, groups):
@@ -255,6 +253,10 @@ def calibrate(
 
 @dataclass(frozen=True, slots=True)
 class _Row:
+    """One hit of one question."""
+
+    question: int
+    rank: int
     case: str
     language: str
     answerable: bool
@@ -264,18 +266,22 @@ class _Row:
 
 def _decisions(
     cases: Sequence[Case], embedder: Embedder, judge: Callable[[Case, int, int], float]
-) -> Sequence[_Row]:
+) -> list[_Row]:
+    """The hits that a turn would read, each with its signals and whether it is right."""
     rows = []
+    count = 0
     for case in cases:
         base = KnowledgeBase.in_memory(case.entries, embedder)
         for number, question in enumerate(case.questions):
             hits: list[Hit] = base.search(question.text, question.language)
-            best = int(hits[0].entry.id.rsplit(".", 1)[1])
-            values = features(hits, question.language)
-            values["judge"] = judge(case, best, number)
-            rows.append(
-                _Row(case.id, question.language, bool(question.answers), best in question.answers, values)
-            )
+            for rank, hit in enumerate(hits[:READ]):
+                order = [hit, *(other for other in hits if other is not hit)]
+                entry = _number(hit)
+                values = {**features(order, question.language), "judge": judge(case, entry, number)}
+                right = entry in question.answers
+                answerable = bool(question.answers)
+                rows.append(_Row(count, rank, case.id, question.language, answerable, right, values))
+            count += 1
     return rows
 
 
@@ -287,14 +293,19 @@ def _fit_answerability(rows: Sequence[_Row]) -> tuple[Answerability, Calibration
     from sklearn.metrics import roc_auc_score
 
     right = np.array([row.right for row in rows])
-    answerable = np.array([row.answerable for row in rows])
     groups = np.array([row.case for row in rows])
+    first = np.array([row.rank == 0 for row in rows])
     quick, quick_weights = _cross_fit(rows, _QUICK, right, groups)
     judged, judged_weights = _cross_fit(rows, _JUDGED, right, groups)
-    sure_yes = _bound(quick, right, wrong_at_most=0.02)
+    question = np.array([row.question for row in rows])
+    answerable = np.array([row.answerable for row in rows])[first]
+    of = np.array([row.language for row in rows])[first]
+    quick_first = quick[first]
+    best = np.array([judged[question == number].max() for number in question[first]])
+    sure_yes = _bound(quick_first, right[first], wrong_at_most=0.02)
     sure_no = float(np.quantile(quick[right], 0.003))
-    asked = (quick < sure_yes) & (quick >= sure_no)
-    final = np.where(asked, judged, np.where(quick >= sure_yes, 1.0, 0.0))
+    asked = (quick_first < sure_yes) & (quick_first >= sure_no)
+    final = np.where(asked, best, np.where(quick_first >= sure_yes, 1.0, 0.0))
     threshold = _balanced(final, answerable)
     model = Answerability(
         quick=quick_weights,
@@ -302,31 +313,46 @@ def _fit_answerability(rows: Sequence[_Row]) -> tuple[Answerability, Calibration
         sure_yes=sure_yes,
         sure_no=sure_no,
         threshold=threshold,
-        threshold_quick=_balanced(quick, answerable),
-        by_language={},
+        threshold_quick=_balanced(quick_first, answerable),
+        by_language=_by_language(final, answerable, of, threshold),
     )
-    given = final >= threshold
-    languages = sorted({row.language for row in rows})
-    of = np.array([row.language for row in rows])
+    bounds = np.array([model.bound(language) for language in of])
+    given = final >= bounds
     report = CalibrationReport(
-        questions=len(rows),
-        found=float(right[answerable].mean()),
+        questions=int(first.sum()),
+        found=float(right[first][answerable].mean()),
         auc_quick=float(roc_auc_score(right, quick)),
         auc_judged=float(roc_auc_score(right, judged)),
         abstain_recall=float((~given)[~answerable].mean()),
         false_abstain=float((~given)[answerable].mean()),
         asked=float(asked.mean()),
         by_language={
-            language: {
+            str(language): {
                 "questions": float((of == language).sum()),
                 "abstain_recall": float((~given)[(of == language) & ~answerable].mean()),
                 "false_abstain": float((~given)[(of == language) & answerable].mean()),
             }
-            for language in languages
-            if (of == language).sum() >= 20
+            for language in sorted(set(of))
+            if (of == language).sum() >= _ENOUGH
         },
     )
     return model, report
+
+
+_ENOUGH = 60
+"""Questions of one language from which it gets a threshold of its own."""
+
+
+def _by_language(
+    scores: NDArray[np.float64], answerable: NDArray[np.bool_], of: NDArray[np.str_], overall: float
+) -> dict[str, float]:
+    """Thresholds of the languages with enough questions, half-way to the overall one."""
+    found = {}
+    for language in sorted(set(of)):
+        mine = of == language
+        if mine.sum() >= _ENOUGH:
+            found[str(language)] = round((_balanced(scores[mine], answerable[mine]) + overall) / 2, 4)
+    return found
 
 
 def _cross_fit(

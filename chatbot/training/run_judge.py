@@ -13,6 +13,7 @@ from chatbot.training.judge import (
     Progress,
     calibrate,
     fit_probe,
+    pairs_of,
     read_knowledge,
     save_answerability,
     states,
@@ -37,7 +38,8 @@ def train_judge(
     """
     cases = read_knowledge(data)
     base = Path(resolve_generator(JUDGE_BASE, models_dir))
-    pairs, hidden = states(cases, base, layers, progress)
+    pairs = pairs_of(cases, embedder)
+    hidden = states(cases, pairs, base, layers, progress)
     probe, unseen = fit_probe(
         pairs, hidden, layers=layers, base_sha256=CATALOGUE[JUDGE_BASE].files[0].sha256
     )

@@ -1,0 +1,252 @@
+"""Does an answer claim more than its source, or its contrary?  For answers in the source's own language.
+
+Content words are compared by their beginnings, Chinese and Japanese by pairs of
+characters.  Everything here is a cheap approximation that refuses only clear
+cases; whether the source answers the question at all is judged elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from chatbot.guard.facts import facts
+from chatbot.guard.form import sentences
+from chatbot.guard.patterns import fold
+from chatbot.guard.units import plain
+from chatbot.guard.words import (
+    ASSENT,
+    CONDITION,
+    DENIAL,
+    NEGATION,
+    NOT_NEGATION,
+    POLITE_CJK,
+    STOPWORDS,
+    STRICT_CONDITION,
+)
+
+__all__ = ["contradicts", "drops_condition", "misplaced", "unsupported"]
+
+_WORD = re.compile(r"[^\W\d_]+")
+_HAN_RUN = re.compile(r"[\u3400-\u9fff々]+|[\u30a1-\u30faー]+|[\uac00-\ud7af]+|[a-zà-ɏ]{2,}")
+_PAIRED = frozenset({"zh", "ja", "ko"})
+_CLAUSE = re.compile(r"[;:，；：。！？!?\n（）()]|,\s|\.\s|、(?=.{12})|\s[-–—]\s")
+_TIME_LIMIT = re.compile(
+    r"\b(?:within|until|before|after|once|up to|innerhalb|bis|vor|nach|ab|binnen|hasta|antes|dentro|después|dans les|jusqu\w*|avant|après|entro"
+    r"|prima|dopo|até|depois|о?до|после)\b|以内|之前|之后|前|后|まで|以降|内|超过|満|满|起"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What sources say, by the beginnings of their words."""
+
+    whole: frozenset[str]
+    stems: frozenset[str]
+    long: tuple[str, ...]
+
+
+def _stem(word: str) -> str:
+    """Beginning of a word that its inflected forms share."""
+    if len(word) <= 4:
+        return word[:3]
+    return word[:4] if len(word) <= 7 else word[:5]
+
+
+@lru_cache(maxsize=2048)
+def units(text: str, language: str) -> tuple[str, ...]:
+    """Content of a text: words that are no grammar, or pairs of characters."""
+    if language in _PAIRED:
+        bare = POLITE_CJK.sub(" ", fold(text))
+        found: list[str] = []
+        for run in _HAN_RUN.findall(bare):
+            if run.isascii() or len(run) == 1:
+                found.append(run)
+            else:
+                found.extend(run[i : i + 2] for i in range(len(run) - 1))
+        return tuple(found)
+    stop = STOPWORDS.get(language, frozenset())
+    words = (plain(word) for word in _WORD.findall(text))
+    return tuple(word for word in words if len(word) > 2 and word not in stop)
+
+
+@lru_cache(maxsize=1024)
+def _known(text: str, language: str) -> _Known:
+    if language in _PAIRED:
+        plain_text = fold(text)
+        pairs = {run[i : i + 2] for run in _HAN_RUN.findall(plain_text) for i in range(len(run) - 1)}
+        return _Known(frozenset(pairs | set(_HAN_RUN.findall(plain_text))), frozenset(plain_text), ())
+    words = frozenset(plain(word) for word in _WORD.findall(text))
+    stems = {word[:size] for word in words for size in (3, 4, 5) if len(word) >= size and (size > 3 or len(word) <= 6)}
+    return _Known(words, frozenset(stems), tuple(word for word in words if len(word) >= 5))
+
+
+def _match(unit: str, known: _Known, language: str) -> float:
+    """1 when the known text has the unit, ½ when it has both characters of a pair, else 0."""
+    if unit in known.whole:
+        return 1.0
+    if language in _PAIRED:
+        if len(unit) == 1:
+            return 1.0 if unit in known.stems else 0.0
+        return 0.5 if known.stems.issuperset(unit) else 0.0
+    if _stem(unit) in known.stems:
+        return 1.0
+    if len(unit) >= 5 and any(word in unit or unit in word for word in known.long):
+        return 1.0
+    return 0.0
+
+
+def _share(said: Sequence[str], known: _Known, language: str) -> float:
+    return sum(_match(unit, known, language) for unit in said) / len(said) if said else 1.0
+
+
+def unsupported(answer: str, source: str, question: str, language: str) -> str | None:
+    """Why an answer seems to say what its source does not, or None.
+
+    Bounds were chosen on the even half of ``tests/chatbot/guard_cases.jsonl``.
+    """
+    said = units(answer, language)
+    known, asked = _known(source, language), _known(f"{source}\n{question}", language)
+    if len(said) >= 3:
+        if _share(said, asked, language) < WHOLE_BOUND:
+            return "whole"
+        if _share(said, known, language) < SOURCE_BOUND:
+            return "question"
+    for sentence in sentences(answer):
+        part = units(sentence, language)
+        if len(part) >= 4 and _share(part, asked, language) < SENTENCE_BOUND:
+            return "sentence"
+    return None
+
+
+WHOLE_BOUND = 0.5
+SOURCE_BOUND = 0.34
+SENTENCE_BOUND = 0.34
+
+
+def _negated(text: str, language: str) -> bool:
+    low = fold(text)
+    if language in NOT_NEGATION:
+        low = NOT_NEGATION[language].sub(" ", low)
+    return bool(NEGATION[language].search(low))
+
+
+def _clauses(text: str) -> list[str]:
+    return [part for part in (p.strip() for p in _CLAUSE.split(text)) if part]
+
+
+def _best(said: Sequence[str], parts: Iterable[str], language: str) -> tuple[float, str]:
+    best, text = 0.0, ""
+    for part in parts:
+        share = _share(said, _known(part, language), language)
+        if share > best:
+            best, text = share, part
+    return best, text
+
+
+def _polarity(sentence: str, said: Sequence[str], language: str) -> bool | None:
+    """Whether the part of a source sentence that speaks of ``said`` is negated; None if unclear."""
+    parts = _clauses(sentence)
+    flags = {_negated(part, language) for part in parts}
+    if len(flags) == 1:
+        return flags.pop()
+    share, part = _best(said, parts, language)
+    return _negated(part, language) if share >= 0.75 else None
+
+
+def contradicts(answer: str, source: str, question: str, language: str) -> bool:
+    """Whether a clause of the answer affirms what its source denies, or the other way round."""
+    if language not in NEGATION:
+        return False
+    known = [s for s in sentences(source) if not s.endswith(("?", "？"))]
+    strict = STRICT_CONDITION.get(language)
+    for sentence in sentences(answer):
+        low = fold(sentence)
+        if sentence.endswith(("?", "？")) or _TIME_LIMIT.search(low) or (strict and strict.search(low)):
+            continue
+        denied = _negated(sentence, language)
+        for clause in _clauses(sentence):
+            said = units(clause, language)
+            if len(said) < 2:
+                continue
+            share, match = _best(said, known, language)
+            if share < 0.75 or (strict and strict.search(fold(match))) or _TIME_LIMIT.search(fold(match)) and denied:
+                continue
+            truth = _polarity(match, said, language)
+            if truth is True and not denied:
+                return True
+            if truth is False and _negated(clause, language) and len(said) >= 3 and not _negated(source, language):
+                return True
+    return _assent(answer, known, question, language)
+
+
+def _assent(answer: str, known: Sequence[str], question: str, language: str) -> bool:
+    """A flat yes where the sentence asked about says no, and a flat no where the whole source denies nothing."""
+    first = (sentences(answer) or [""])[0]
+    low = fold(first)
+    assent, denial = ASSENT.get(language), DENIAL.get(language)
+    said = units(f"{question} {first}", language)
+    if not said:
+        return False
+    if assent and assent.search(low) and not _negated(answer, language):
+        share, match = _best(units(question, language) or said, known, language)
+        truth = _polarity(match, said, language) if share >= 0.5 else None
+        return truth is True and not _limits(answer, language)
+    if denial and denial.search(low):
+        return not any(_negated(s, language) or _limits(s, language) for s in known)
+    return False
+
+
+def _limits(text: str, language: str) -> bool:
+    pattern = STRICT_CONDITION.get(language)
+    return bool(pattern and pattern.search(fold(text)))
+
+
+def drops_condition(answer: str, source: str, question: str, language: str) -> bool:
+    """Whether a flat yes leaves out the condition that its source sentence sets."""
+    assent, loose = ASSENT.get(language), CONDITION.get(language)
+    if assent is None or loose is None or not assent.search(fold(answer)) or loose.search(fold(answer)):
+        return False
+    said = units(f"{question} {answer}", language)
+    known = [s for s in sentences(source) if not s.endswith(("?", "？"))]
+    _, match = _best(said, known, language)
+    return _limits(match, language)
+
+
+def misplaced(answer: str, source: str, question: str, language: str) -> str | None:
+    """A number that its source gives for something else: "express costs $8" where 8 is the standard fee.
+
+    Told by the words that only one of two passages of the source has: the
+    passage with the number, and one with another number of the same class.
+    """
+    passages = [
+        (_known(part, language), {key for fact in facts(part, language) for key in fact.keys})
+        for part in _PASSAGE.split(source)
+        if part.strip()
+    ]
+    topic = _known("\n".join(s for s in sentences(source) if s.endswith(("?", "？"))), language)
+    for clause in _NUMBER_CLAUSE.split(answer):
+        for fact in facts(clause, language):
+            names = {name for name, _ in fact.keys}
+            own = [known for known, keys in passages if keys & fact.keys]
+            others = [known for known, keys in passages if not keys & fact.keys and names & {n for n, _ in keys}]
+            if len(own) == 1 and any(_belongs((clause, question), own[0], other, topic, language) for other in others):
+                return fact.token
+    return None
+
+
+_PASSAGE = re.compile(r"[;；。！？!?\n]|\.\s")
+_NUMBER_CLAUSE = re.compile(r"[;，；。！？!?\n（）()、]|,\s|\.\s")
+
+
+def _belongs(texts: Sequence[str], own: _Known, other: _Known, topic: _Known, language: str) -> bool:
+    """Whether the first telling text speaks of ``other`` rather than of ``own``; topic words tell nothing."""
+    for text in texts:
+        said = [unit for unit in units(text, language) if _match(unit, topic, language) < 1]
+        mine = sum(_match(u, own, language) == 1 > _match(u, other, language) for u in said)
+        theirs = sum(_match(u, other, language) == 1 > _match(u, own, language) for u in said)
+        if mine or theirs:
+            return theirs > 0 and mine == 0
+    return False

@@ -1,0 +1,103 @@
+"""Do the numbers of one text stand in another?  And which numbers of a growing text may still change?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from chatbot.guard.facts import Fact
+from chatbot.guard.patterns import HAN_NUMERALS, LONG_SCRIPT, fold
+from chatbot.guard.units import HALF_WORDS, WEEKDAY_PHRASES, WEEKDAYS, number_words, plain
+
+__all__ = ["KnownFacts", "unsettled_from", "weekdays"]
+
+_FREE = re.compile(
+    r"free|gratis|grátis|gratuit|kostenlos|kostenfrei|ohne|without|\bsin\b|sans|\bno\b|免|无|無|бесплатн|без|무료|senza|sem "
+)
+_AROUND_CLOCK = re.compile(
+    r"24|around the clock|round the clock|rund um die uhr|全天候|二十四|día y noche|круглосуточно|ununterbrochen|全天"
+)
+_NUMBERISH = re.compile(rf"\d+|[{HAN_NUMERALS}]+|(?:(?![\d_{HAN_NUMERALS}])\w)+")
+_WEEKDAY = re.compile(r"(?<!\w)(?:" + "|".join(sorted((w for w in WEEKDAYS if w < "\u2e80"), key=len, reverse=True)) + r")(?!\w)"
+                      + "|" + "|".join(w for w in WEEKDAYS if w >= "\u2e80"))
+_DAY_GROUPS = re.compile(WEEKDAY_PHRASES)
+
+
+class KnownFacts:
+    """The numbers that may be said, ready for many questions."""
+
+    def __init__(self, found: Sequence[Fact], text: str) -> None:
+        self._keys = frozenset().union(*(fact.keys for fact in found))
+        self._raw = frozenset(v for fact in found for v in (*fact.values, *fact.spaced))
+        self._untyped = frozenset(v for fact in found if not fact.keys for v in (*fact.values, *fact.spaced))
+        self._implied: set[float] = set()
+        self._days: set[float] = set()
+        self._months: set[float] = set()
+        for name, value in self._keys:
+            if name == "clock" and value % 60 == 0:
+                self._implied |= {value / 60, (value / 60 - 12) % 12 or 12.0}
+            elif name == "date":
+                self._days.add(value % 100)
+                self._months.add(value // 100)
+        lowered = fold(text)
+        self._free = bool(_FREE.search(lowered))
+        self._around_clock = bool(_AROUND_CLOCK.search(lowered))
+
+    def holds(self, fact: Fact) -> bool:
+        """Whether the number stands among the known ones, in any notation.
+
+        With a known unit on both sides the unit must be of the same class; with an
+        unknown one the bare value is enough.
+        """
+        if fact.keys & self._keys or (0.0 in fact.values and self._free):
+            return True
+        if not fact.keys and not fact.values:
+            return self._around_clock
+        for name, value in fact.keys:
+            if (name == "dom" and value in self._days) or (name == "monthname" and value in self._months):
+                return True
+        if fact.spaced and self._raw.issuperset(fact.spaced):
+            return True
+        if fact.keys:
+            return bool(fact.values & self._untyped)
+        return bool(fact.values & (self._raw | self._implied | self._days | self._months))
+
+
+def weekdays(text: str) -> dict[int, str]:
+    """The days of the week that a text names, Monday = 0, with the word that names each."""
+    return {WEEKDAYS[plain(m[0])]: m[0] for m in _WEEKDAY.finditer(plain(text))}
+
+
+def groups_days(text: str) -> bool:
+    """Whether a text speaks of groups of days (weekend, daily), which may be said as single days."""
+    return bool(_DAY_GROUPS.search(fold(text)))
+
+
+def unsettled_from(text: str, language: str, found: Sequence[Fact]) -> int:
+    """Where the part of a growing text begins whose numbers may still change with what follows."""
+    folded = fold(text)
+    size = len(folded)
+    limit = size
+    for fact in reversed(found):
+        if _settled(folded, fact.end, size):
+            break
+        limit = fact.start
+    words = number_words(language)
+    offset = max(0, size - 48)
+    for match in _NUMBERISH.finditer(folded, offset):
+        if match.start() >= limit:
+            break
+        token = match[0]
+        numeral = token[0].isdigit() or token[0] in HAN_NUMERALS
+        if not numeral and plain(token) not in words and plain(token) not in HALF_WORDS:
+            continue
+        if not _settled(folded, match.end(), size):
+            return match.start()
+    return limit
+
+
+def _settled(folded: str, end: int, size: int) -> bool:
+    rest = folded[end : end + 2].lstrip(" ")
+    if rest[:1] in ("。", "！", "？", "；", "\n"):
+        return True
+    return size - end >= (10 if rest and LONG_SCRIPT.match(rest) else 30)

@@ -1,0 +1,142 @@
+"""When to answer, when to ask back, when to decline."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from chatbot.decide import READ, Answerability, Decider
+from chatbot.turn import Action, Entry, Hit, Intent, Route
+
+ENTRY = Entry("returns.en", "returns", "en", "How long can I return it?", "Within 30 days of delivery.")
+LONG = replace(ENTRY, id="long.en", group="long", answer="Within 30 days of delivery. " * 12)
+FAQ = Intent("faq_returns", 0.9)
+CALIBRATION = Answerability(
+    quick={"bias": -10.0, "dense": 12.0},
+    judged={"bias": 0.0, "judge": 1.0},
+    sure_yes=0.85,
+    sure_no=0.2,
+    threshold=0.5,
+    threshold_quick=0.6,
+    by_language={"ja": 0.9},
+)
+
+
+def hit(entry: Entry = ENTRY, dense: float = 0.85, **fields: object) -> Hit:
+    """A hit whose quick probability is that of ``dense`` under the calibration above."""
+    return replace(Hit(entry, dense, dense, dense, 0.3), **fields)  # type: ignore[arg-type]
+
+
+class Judge:
+    """Says what it is told and remembers what it was asked."""
+
+    def __init__(self, *answers: float | None) -> None:
+        self.answers = list(answers)
+        self.read: list[str] = []
+
+    def __call__(self, hit: Hit) -> float | None:
+        self.read.append(hit.entry.id)
+        return self.answers.pop(0)
+
+
+def decide(hits: list[Hit], judge: Judge, *, intent: Intent = FAQ, language: str = "en", **options: bool):  # type: ignore[no-untyped-def]
+    question = "may I send it back after two weeks"
+    return Decider(CALIBRATION, **options).decide(question, language, intent, hits, judge)  # type: ignore[arg-type]
+
+
+def test_a_sure_search_answers_without_reading() -> None:
+    judge = Judge()
+    decision = decide([hit(dense=1.0)], judge)
+    assert decision.action is Action.VERBATIM
+    assert judge.read == []
+
+
+def test_an_exact_question_answers_without_reading() -> None:
+    judge = Judge()
+    assert decide([hit(dense=0.1, exact=True)], judge).action is Action.VERBATIM
+    assert judge.read == []
+
+
+def test_an_unsure_search_is_read_and_answered_when_the_judge_says_yes() -> None:
+    judge = Judge(2.0)
+    decision = decide([hit()], judge)
+    assert decision.action is Action.VERBATIM
+    assert judge.read == ["returns.en"]
+    assert decision.probability == pytest.approx(0.88, abs=0.01)
+
+
+def test_a_near_miss_is_declined_when_the_judge_says_no() -> None:
+    decision = decide([hit()], Judge(-2.0))
+    assert decision.action is Action.DECLINE
+
+
+def test_the_second_entry_is_read_when_the_first_does_not_answer() -> None:
+    second = replace(ENTRY, id="other.en", group="other")
+    decision = decide([hit(), hit(second, 0.84)], Judge(-3.0, 3.0))
+    assert decision.hits[0].entry.id == "other.en"
+
+
+def test_no_more_than_the_calibrated_number_of_entries_is_read() -> None:
+    hits = [hit(replace(ENTRY, id=f"{i}.en", group=str(i))) for i in range(5)]
+    judge = Judge(*[-3.0] * 5)
+    assert decide(hits, judge).action is Action.DECLINE
+    assert len(judge.read) == READ
+
+
+def test_a_hopeless_search_is_declined_unread() -> None:
+    judge = Judge()
+    assert decide([hit(dense=0.3)], judge).action is Action.DECLINE
+    assert judge.read == []
+
+
+def test_nothing_found_is_declined() -> None:
+    assert decide([], Judge()).action is Action.DECLINE
+
+
+def test_a_language_may_have_its_own_threshold() -> None:
+    entry = replace(ENTRY, language="ja")
+    assert decide([hit(entry)], Judge(2.0), language="ja").action is Action.DECLINE
+    assert decide([hit(entry)], Judge(3.0), language="ja").action is Action.VERBATIM
+
+
+@pytest.mark.parametrize(("dense", "action"), [(0.87, Action.VERBATIM), (0.86, Action.DECLINE)])
+def test_without_a_judge_the_search_alone_decides(dense: float, action: Action) -> None:
+    assert decide([hit(dense=dense)], Judge(None)).action is action
+
+
+def test_a_long_text_is_composed_and_a_sacred_one_never() -> None:
+    assert decide([hit(LONG)], Judge(2.0)).action is Action.ANSWER
+    assert decide([hit(replace(LONG, verbatim=True))], Judge(2.0)).action is Action.VERBATIM
+
+
+def test_without_a_generator_every_answer_is_curated() -> None:
+    assert decide([hit(LONG)], Judge(2.0), can_compose=False).action is Action.VERBATIM
+
+
+def test_an_entry_in_another_language_is_worded_unless_it_is_sacred() -> None:
+    assert decide([hit()], Judge(2.0), language="fr").action is Action.ANSWER
+    assert decide([hit(replace(ENTRY, verbatim=True))], Judge(2.0), language="fr").action is Action.VERBATIM
+
+
+def test_a_wish_for_a_person_wins_over_the_knowledge_base() -> None:
+    wish = Intent("human", 0.95, Route.HAND_OVER)
+    assert decide([hit(dense=1.0, exact=True)], Judge(), intent=wish).action is Action.HAND_OVER
+
+
+def test_small_talk_needs_a_confident_intent() -> None:
+    assert decide([], Judge(), intent=Intent("greeting", 0.95, Route.SMALL_TALK)).action is Action.SMALL_TALK
+    assert decide([], Judge(), intent=Intent("greeting", 0.4, Route.SMALL_TALK)).action is Action.DECLINE
+
+
+def test_a_short_question_with_two_close_candidates_is_asked_back() -> None:
+    hits = [hit(score=0.8), hit(replace(ENTRY, id="b.en", group="b"), score=0.79)]
+    decision = Decider(CALIBRATION).decide("退款", "zh", FAQ, hits, Judge())
+    assert decision.action is Action.CLARIFY
+    assert [h.entry.id for h in decision.hits] == ["returns.en", "b.en"]
+
+
+def test_the_shipped_calibration_can_be_read() -> None:
+    shipped = Answerability.shipped()
+    assert 0 < shipped.threshold < 1
+    assert shipped.judged["judge"] > 0

@@ -1,0 +1,58 @@
+"""``kefu serve``: chat page, webhooks and API on one port."""
+
+from __future__ import annotations
+
+import socket
+
+import uvicorn
+
+from chatbot.assembly import SAMPLE_COMPANY, build_bot, open_database
+from chatbot.channels.app import create_app
+from chatbot.channels.loader import BotLoader
+from chatbot.errors import SettingsError
+from chatbot.settings import Settings
+from chatbot.storage import Conversations
+from ui.mount import mount_chat
+
+__all__ = ["serve"]
+
+
+def serve(settings: Settings) -> None:
+    """Serves until it is stopped; models and index load beside the running server.
+
+    Raises:
+        SettingsError: the address cannot be listened on.
+        StorageError: the database cannot be opened.
+    """
+    _check_free(settings.host, settings.port)
+    database = open_database(settings)
+    conversations = Conversations(database)
+    loader = BotLoader(lambda report: build_bot(settings, database, report))
+    app = create_app(loader, conversations, settings)
+    mount_chat(app, loader, conversations, settings, company=_company)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        timeout_graceful_shutdown=5,
+        server_header=False,
+    )
+
+
+def _company(language: str) -> str:
+    """The sample company's name as a reader of ``language`` writes it."""
+    return SAMPLE_COMPANY.get(language, SAMPLE_COMPANY["en"])
+
+
+def _check_free(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SettingsError(
+                f"cannot listen on {host}:{port} ({error.strerror}); stop the other program or choose another "
+                "port with `kefu serve --port`, KEFU_PORT"
+            ) from error
