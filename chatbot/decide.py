@@ -124,12 +124,33 @@ class Decider:
             hits: best first.
             judge: asked at most twice, only where the search alone is unsure.
         """
-        routed = self._by_route(intent, hits)
-        if routed is not None:
-            return routed
+        followed = intent.route is not Route.ANSWER and intent.confidence >= self._route_confidence
+        if followed and intent.route is Route.HAND_OVER:
+            return Decision(Action.HAND_OVER, (), f"intent {intent.name}", intent.confidence)
+        quick = self._answerability.quick_probability(hits, language) if hits else 0.0
+        if followed and intent.route is Route.SMALL_TALK and quick < self._answerability.threshold_quick:
+            return Decision(Action.SMALL_TALK, (), f"intent {intent.name}", intent.confidence)
+        decision = self._from_knowledge(question, language, hits, quick, judge)
+        if followed and decision.action is Action.DECLINE:
+            return self._instead(intent, decision)
+        return decision
+
+    @staticmethod
+    def _instead(intent: Intent, declined: Decision) -> Decision:
+        """What an intent has to offer where the knowledge base has nothing."""
+        reason = f"intent {intent.name}, {declined.reason}"
+        if intent.route is Route.ANSWER_OR_HAND_OVER:
+            return Decision(Action.HAND_OVER, (), reason, intent.confidence)
+        if intent.route is Route.SMALL_TALK:
+            return Decision(Action.SMALL_TALK, (), reason, intent.confidence)
+        return declined
+
+    def _from_knowledge(
+        self, question: str, language: str, hits: Sequence[Hit], quick: float, judge: Judge
+    ) -> Decision:
+        """Answer, ask back or decline, by what the search found."""
         if not hits:
             return Decision(Action.DECLINE, (), "nothing found", 0.0)
-        quick = self._answerability.quick_probability(hits, language)
         if self._is_ambiguous(question, hits):
             return Decision(Action.CLARIFY, tuple(hits[:3]), "short question, close candidates", quick)
         if quick >= self._answerability.sure_yes:
@@ -156,21 +177,6 @@ class Decider:
                 return self._answer(order, language, probability, "judge says the text answers it")
             best = max(best, probability)
         return Decision(Action.DECLINE, tuple(hits[:1]), "judge says no text answers it", best)
-
-    def _by_route(self, intent: Intent, hits: Sequence[Hit]) -> Decision | None:
-        if intent.route in (Route.ANSWER, Route.DECLINE) or intent.confidence < self._route_confidence:
-            return None
-        if hits and hits[0].exact and intent.route is not Route.HAND_OVER:
-            return None
-        reason = f"intent {intent.name}"
-        match intent.route:
-            case Route.SMALL_TALK:
-                return Decision(Action.SMALL_TALK, (), reason, intent.confidence)
-            case Route.HAND_OVER:
-                return Decision(Action.HAND_OVER, (), reason, intent.confidence)
-            case Route.RECOMMEND:
-                return None
-        return None
 
     def _is_ambiguous(self, question: str, hits: Sequence[Hit]) -> bool:
         if len(hits) < 2 or hits[0].exact or not _is_short(question):

@@ -73,6 +73,9 @@ class Route(StrEnum):
     SMALL_TALK = "small_talk"
     RECOMMEND = "recommend"
     HAND_OVER = "hand_over"
+    """To a person at once, whatever the knowledge base says."""
+    ANSWER_OR_HAND_OVER = "answer_or_hand_over"
+    """Answered if the knowledge base can, else handed to a person: complaints."""
     DECLINE = "decline"
 
 
