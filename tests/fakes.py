@@ -68,7 +68,8 @@ class FakeGenerator:
         self, prompt: Prompt, *, max_tokens: int | None = None, on_piece: OnPiece | None = None
     ) -> Generation:
         run = Run(on_piece, self._timeout_s, self._closing.is_set)
-        count, finish = 0, "stop"
+        count = 0
+        finish: Finish = "stop"
         prompt_tokens = sum(len(m.content.split()) for m in prompt.messages)
         try:
             with self._places.place(run.deadline, run.poll):
