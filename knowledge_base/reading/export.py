@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,11 @@ import yaml
 
 from knowledge_base.entry import Entry
 from knowledge_base.errors import KnowledgeError
+from knowledge_base.reading.formulas import guarded
 from knowledge_base.reading.rows import COLUMNS
 
-__all__ = ["guarded", "unguarded", "write_entries"]
+__all__ = ["write_entries"]
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_GUARDED = re.compile(r"'+[=+\-@\t\r]")
 _KINDS = (".csv", ".json", ".jsonl", ".tsv", ".yaml", ".yml")
 
 
@@ -35,7 +33,9 @@ def write_entries(path: Path, entries: Sequence[Entry]) -> None:
     """
     kind = path.suffix.lower()
     if kind not in _KINDS:
-        raise KnowledgeError(f"{path}: files ending in {kind!r} are not written; expected one of {', '.join(_KINDS)}")
+        raise KnowledgeError(
+            f"{path}: files ending in {kind!r} are not written; expected one of {', '.join(_KINDS)}"
+        )
     if kind in (".csv", ".tsv"):
         data = "\ufeff" + _table(entries, "\t" if kind == ".tsv" else ",")
     elif kind == ".jsonl":
@@ -50,17 +50,9 @@ def write_entries(path: Path, entries: Sequence[Entry]) -> None:
         os.replace(beside, path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise KnowledgeError(f"{path}: cannot be written ({error.strerror}); check folder and permissions") from error
-
-
-def guarded(cell: str) -> str:
-    """The cell as a spreadsheet shows it without computing."""
-    return "'" + cell if _FORMULA.match(cell) else cell
-
-
-def unguarded(cell: str) -> str:
-    """Takes off the apostrophe that :func:`guarded` put."""
-    return cell[1:] if _GUARDED.match(cell) else cell
+        raise KnowledgeError(
+            f"{path}: cannot be written ({error.strerror}); check folder and permissions"
+        ) from error
 
 
 def _record(entry: Entry) -> dict[str, Any]:
@@ -102,8 +94,8 @@ def _yaml(entries: Sequence[Entry], path: Path) -> str:
         differs = any(group[name] != value for name, value in shared.items())
         if differs or entry.id != f"{entry.group}.{entry.language}" or entry.language in group["entries"]:
             raise KnowledgeError(
-                f"{path}: the entry {entry.id!r} does not fit into groups (its id is not group.language, or category, "
-                "tags, products or verbatim differ within the group); export as csv or jsonl"
+                f"{path}: the entry {entry.id!r} does not fit into groups (its id is not group.language, or "
+                "category, tags, products or verbatim differ within the group); export as csv or jsonl"
             )
         group["entries"][entry.language] = {
             "question": entry.question,

@@ -8,16 +8,33 @@ from pathlib import Path
 from knowledge_base.entry import Entry
 from knowledge_base.errors import ReadError
 from knowledge_base.reading.grouped import read_groups
+from knowledge_base.reading.html import read_html
 from knowledge_base.reading.language import LanguageRule, language_code, script_language
+from knowledge_base.reading.markdown import read_markdown
+from knowledge_base.reading.pdf import read_pdf
+from knowledge_base.reading.plain import read_plain
 from knowledge_base.reading.records import read_json, read_jsonl
+from knowledge_base.reading.sheets import read_workbook
+from knowledge_base.reading.tables import read_table
+from knowledge_base.reading.word import read_word
 
 __all__ = ["read_entries"]
 
 Reader = Callable[[Path, LanguageRule], list[Entry]]
 
 _READERS: dict[str, Reader] = {
+    ".csv": read_table,
+    ".docx": read_word,
+    ".htm": read_html,
+    ".html": read_html,
     ".json": read_json,
     ".jsonl": read_jsonl,
+    ".markdown": read_markdown,
+    ".md": read_markdown,
+    ".pdf": read_pdf,
+    ".tsv": read_table,
+    ".txt": read_plain,
+    ".xlsx": read_workbook,
     ".yaml": read_groups,
     ".yml": read_groups,
 }

@@ -31,7 +31,9 @@ def read_groups(path: Path, _rule: LanguageRule | None = None) -> list[Entry]:
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         place = getattr(error, "problem_mark", None)
         where = f", line {place.line + 1}" if place is not None else ""
-        raise ReadError(f"{path}{where}: not readable as YAML ({type(error).__name__}); mend the file") from error
+        raise ReadError(
+            f"{path}{where}: not readable as YAML ({type(error).__name__}); mend the file"
+        ) from error
     if not isinstance(content, list):
         raise ReadError(f"{path}: found {type(content).__name__} at the top, expected a list of groups")
     return entries_of_groups(content, str(path))
@@ -48,10 +50,14 @@ def entries_of_groups(content: list[Any], path: str) -> list[Entry]:
         where = f"{path}, group {number}"
         for entry in _entries(group, where):
             if entry.id in entries:
-                raise ReadError(f"{where}: found {entry.id!r} a second time, expected once; rename or remove one")
+                raise ReadError(
+                    f"{where}: found {entry.id!r} a second time, expected once; rename or remove one"
+                )
             entries[entry.id] = entry
         if len(entries) > MAX_ROWS:
-            raise ReadError(f"{where}: found more than {MAX_ROWS:,} entries; expected at most that: split the file")
+            raise ReadError(
+                f"{where}: found more than {MAX_ROWS:,} entries; expected at most that: split the file"
+            )
     if not entries:
         raise ReadError(f"{path}: found no entries, expected at least one group")
     return list(entries.values())
@@ -120,7 +126,9 @@ def _flag(group: dict[str, Any], where: str) -> bool:
 def _text(item: dict[str, Any], name: str, where: str) -> str:
     value = item.get(name)
     if not isinstance(value, str) or not value.strip():
-        raise ReadError(f"{where}: `{name}` is {type(value).__name__}, expected a text; quote it if it holds a colon")
+        raise ReadError(
+            f"{where}: `{name}` is {type(value).__name__}, expected a text; quote it if it holds a colon"
+        )
     return checked(value, name, where)
 
 

@@ -43,6 +43,8 @@ def script_language(text: str) -> str:
 
     Callers with a real detector give that to :class:`LanguageRule` instead.
     """
+    if text.isascii():
+        return "en"
     return next((language for language, pattern in _SCRIPTS if pattern.search(text)), "en")
 
 
@@ -57,7 +59,9 @@ def language_code(value: str, where: str) -> str:
         return _NAMES[plain]
     match = _CODE.fullmatch(plain)
     if match is None:
-        raise ReadError(f"{where}: found the language {value[:40]!r}, expected a code such as zh, en, es or ja")
+        raise ReadError(
+            f"{where}: found the language {value[:40]!r}, expected a code such as zh, en, es or ja"
+        )
     return match.group(1)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 import struct
 import zipfile
 import zlib
@@ -57,7 +59,7 @@ _MAGIC = {
     b"\x7fELF": "a program",
     b"SQLite format 3": "a database",
 }
-_PRINTABLE_CONTROLS = frozenset("\t\n\r\f\v\x1a\x85")
+_CONTROL = re.compile("[\x00-\x08\x0e-\x19\x1b-\x1f]")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -105,10 +107,11 @@ def decode(data: bytes, path: Path) -> str:
     text = _decoded(data)
     if text is None:
         raise ReadError(
-            f"{path}: the encoding is not recognised; expected UTF-8, UTF-16 or GB 18030: save the file as UTF-8"
+            f"{path}: the encoding is not recognised; expected UTF-8, UTF-16 or GB 18030: save it as UTF-8"
         )
-    at = next((i for i, c in enumerate(text) if c < " " and c not in _PRINTABLE_CONTROLS), None)
-    if at is not None:
+    control = _CONTROL.search(text)
+    if control is not None:
+        at = control.start()
         line = text.count("\n", 0, at) + 1
         raise ReadError(
             f"{path}, line {line}: found the control character {ord(text[at]):#04x}, expected text; "
@@ -175,19 +178,21 @@ def check_zip(data: bytes, path: Path) -> None:
     """
     _check_directory(data, path)
     try:
-        import io
-
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, struct.error) as error:
-        raise ReadError(f"{path}: the container is broken ({error}); expected a sound file: save it again") from error
+        raise ReadError(
+            f"{path}: the container is broken ({error}); expected a sound file: save it again"
+        ) from error
     stated = sum(member.file_size for member in members)
     if stated > MAX_UNPACKED or len(members) > MAX_MEMBERS:
         raise _too_much(path, f"{stated >> 20} MB in {len(members)} files")
     left = MAX_UNPACKED
     for member in members:
         if member.flag_bits & 1:
-            raise ReadError(f"{path}: found an encrypted container, expected one without password; save it without")
+            raise ReadError(
+                f"{path}: found an encrypted container, expected one without password; save it without"
+            )
         left -= _unpacked_size(data, member, left, path)
 
 
@@ -202,7 +207,7 @@ def _check_directory(data: bytes, path: Path) -> None:
     """Reads the end record only: number of members and size of the directory."""
     if data.startswith(b"\xd0\xcf\x11\xe0"):
         raise ReadError(
-            f"{path}: found an old Office file or one with a password, expected an unencrypted {path.suffix}; "
+            f"{path}: found an old Office file or one with a password, expected an open {path.suffix}; "
             f"save it as {path.suffix} without password"
         )
     at = data.rfind(_END, max(0, len(data) - _END_SIZE - _MAX_COMMENT))
@@ -227,7 +232,9 @@ def _unpacked_size(data: bytes, member: zipfile.ZipInfo, limit: int, path: Path)
     if member.compress_type == zipfile.ZIP_STORED:
         return len(packed)
     if member.compress_type != zipfile.ZIP_DEFLATED:
-        raise ReadError(f"{path}: found an unusual compression in the container; save the file again with Office")
+        raise ReadError(
+            f"{path}: found an unusual compression in the container; save the file again with Office"
+        )
     unpacker = zlib.decompressobj(-15)
     size = 0
     try:

@@ -61,7 +61,9 @@ def _parse(text: str, where: str) -> Any:
             "expected an object with question and answer"
         ) from error
     except (ValueError, RecursionError) as error:
-        raise ReadError(f"{where}: the JSON is nested too deep or has a number too long; simplify it") from error
+        raise ReadError(
+            f"{where}: the JSON is nested too deep or has a number too long; simplify it"
+        ) from error
 
 
 def _named(item: Any, where: str) -> dict[str, Any]:
@@ -79,5 +81,7 @@ def _named(item: Any, where: str) -> dict[str, Any]:
     for name in ("question", "answer"):
         if name not in named:
             keys = ", ".join(repr(key[:30]) for key in list(item)[:12]) or "none"
-            raise ReadError(f"{where}: found the keys {keys}, expected `{name}` (问题, 答案) among them; add it")
+            raise ReadError(
+                f"{where}: found the keys {keys}, expected `{name}` (问题, 答案) among them; add it"
+            )
     return named

@@ -17,26 +17,37 @@ __all__ = ["COLUMNS", "Row", "column_of", "columns", "entries_of_rows", "stable_
 Row = tuple[int, Mapping[str, Any]]
 """Number of the row as an editor shows it, and values by column name."""
 
-COLUMNS = ("id", "group", "language", "question", "answer", "variants", "category", "tags", "products", "verbatim")
+COLUMNS = (
+    "id",
+    "group",
+    "language",
+    "question",
+    "answer",
+    "variants",
+    "category",
+    "tags",
+    "products",
+    "verbatim",
+)
 """Columns in the order they are exported."""
 
 _ALIASES = {
     "id": "id 编号 序号 標識 标识 entry_id",
-    "group": "group 组 分组 意图 同义组 グループ",
+    "group": "group 组 分组 同义组 グループ",
     "language": "language lang locale 语言 語言 语种 言語 idioma sprache langue",
-    "question": "question questions q 问题 問題 标准问题 标准问 标准问法 提问 问 質問 pregunta frage title 标题",
-    "answer": "answer answers a response reply 答案 回答 回复 标准答案 答复 答 回覆 respuesta antwort réponse",
-    "variants": "variants variant similar aliases alternatives synonyms similar_questions 相似问法 相似问 相似问题 "
-    "扩展问 扩展问法 其他问法 同义问法 別の聞き方 variantes",
-    "category": "category topic 分类 类别 类目 分類 主题 カテゴリ カテゴリー categoría kategorie catégorie",
+    "question": "question questions q 问题 問題 标准问题 标准问 标准问法 提问 问 質問 pregunta frage",
+    "answer": "answer answers a reply 答案 回答 标准答案 答复 回复 答 回覆 respuesta antwort réponse",
+    "variants": "variants variant similar aliases alternatives synonyms similar_questions variantes "
+    "相似问法 相似问 相似问题 扩展问 扩展问法 其他问法 同义问法 別の聞き方",
+    "category": "category topic 分类 类别 类目 分類 主题 カテゴリ カテゴリー categoría kategorie",
     "tags": "tags tag labels keywords 标签 標籤 关键词 タグ etiquetas",
     "products": "products product sku skus 产品 商品 产品编号 商品编号 型号 製品 productos",
-    "verbatim": "verbatim exact 原文 逐字 原文回复 一字不差 literal",
+    "verbatim": "verbatim exact literal 原文 逐字 原文回复 一字不差",
 }
 _BY_ALIAS = {alias: name for name, aliases in _ALIASES.items() for alias in aliases.split()}
 
-_YES = frozenset("true yes y 1 1.0 x ✓ ✔ 是 对 真 はい sí si ja oui".split())
-_NO = frozenset(["", *"false no n 0 0.0 否 不 假 いいえ nein non".split()])
+_YES = frozenset({"true", "yes", "y", "1", "x", "✓", "✔", "是", "对", "真", "はい", "sí", "si", "ja", "oui"})
+_NO = frozenset({"", "false", "no", "n", "0", "否", "不", "假", "いいえ", "nein", "non"})
 
 
 def column_of(header: str) -> str | None:
@@ -62,7 +73,9 @@ def columns(headers: Sequence[str], where: str) -> list[str | None]:
     for name in COLUMNS:
         if names.count(name) > 1:
             both = " and ".join(repr(h[:30]) for h, n in zip(headers, names, strict=True) if n == name)
-            raise ReadError(f"{where}: found {both}, which both mean `{name}`; expected one: remove or rename one")
+            raise ReadError(
+                f"{where}: found {both}, which both mean `{name}`; expected one: remove or rename one"
+            )
     return names
 
 
@@ -88,7 +101,9 @@ def entries_of_rows(rows: Iterable[Row], path: str, rule: LanguageRule, unit: st
                 f"expected each once: remove one, make it a variant, or give each an `id` of its own"
             )
         if len(found) > MAX_ROWS:
-            raise ReadError(f"{where}: found more than {MAX_ROWS:,} entries; expected at most that: split the file")
+            raise ReadError(
+                f"{where}: found more than {MAX_ROWS:,} entries; expected at most that: split the file"
+            )
     if not found:
         raise ReadError(f"{path}: found no entries, expected at least one {unit} with question and answer")
     return [entry for _number, entry in found.values()]
@@ -153,7 +168,9 @@ def checked(value: str, name: str, where: str) -> str:
             f"{where}: `{name}` has {len(text):,} characters, expected at most {MAX_CELL:,}; split the entry"
         )
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise ReadError(f"{where}: `{name}` has half a surrogate pair, expected valid Unicode; save as UTF-8 again")
+        raise ReadError(
+            f"{where}: `{name}` has half a surrogate pair, expected valid Unicode; save as UTF-8 again"
+        )
     if "\0" in text:
         raise ReadError(f"{where}: `{name}` has a NUL character, expected text; remove it")
     return text
