@@ -1,0 +1,271 @@
+"""What does the customer want?  One classifier over the query's embedding, any language.
+
+Kernel ridge regression on one-versus-rest targets with a Gaussian kernel over
+mean-centred unit vectors (Saunders et al. 1998; Rifkin & Klautau 2004 on why
+one-versus-rest suffices).  It has a closed form, so training is one Cholesky
+factorisation, the same bits every time, and it gives the leave-one-out score of
+every training example for free (Rifkin & Lippert 2007, eq. 7).  These honest
+scores set the temperature of the probabilities and the out-of-scope threshold,
+so that nothing but the training file is ever looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chatbot.errors import ModelError
+from chatbot.intent_fit import (
+    OUT_OF_SCOPE_LABELS,
+    Gate,
+    Scored,
+    fit_gate,
+    fit_ridge,
+    fit_temperature,
+    nearest_others,
+)
+from chatbot.turn import Intent, Route
+
+__all__ = ["OUT_OF_SCOPE", "IntentClassifier", "IntentModel", "IntentPrediction"]
+
+OUT_OF_SCOPE = "__out_of_scope__"
+"""Name of the answer «none of the intents»."""
+
+FORMAT = 1
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class IntentPrediction:
+    """The model's view of one message."""
+
+    label: str
+    """An intent, or :data:`OUT_OF_SCOPE`."""
+    probability: float
+    """Calibrated probability of ``label``."""
+    out_of_scope: float
+    """Calibrated probability that no intent fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntentModel:
+    """A trained classifier; plain arrays, safe to share between threads."""
+
+    labels: tuple[str, ...]
+    """Intents in the order of the columns, without the out-of-scope class."""
+    mean: Floats
+    """Mean of the training vectors, shape (d,)."""
+    support: Floats
+    """Centred unit training vectors, shape (n, d)."""
+    coefficients: Floats
+    """Dual weights, shape (n, len(labels) + 1); the last column is out of scope."""
+    own: NDArray[np.int64]
+    """Column of each training vector, shape (n,)."""
+    temperature: float
+    gate: Gate | None
+    """Out-of-scope detection; ``None`` when the training data had no example of it."""
+    fingerprint: str
+    """Of the embedder whose vectors these are."""
+    gamma: float
+
+    @classmethod
+    def fit(
+        cls,
+        labels: Sequence[str],
+        vectors: Floats,
+        *,
+        fingerprint: str = "",
+        gamma: float = 2.0,
+        ridge: float = 0.1,
+    ) -> IntentModel:
+        """Trains on labelled vectors.
+
+        Args:
+            labels: n intent names; ``__out_of_scope__`` or ``out_of_scope`` mark
+                examples of what no intent covers.
+            vectors: shape (n, d), unit length, from ``encode_queries``.
+            fingerprint: the embedder's, kept with the model.
+            gamma: width of the kernel exp(gamma · (cosine − 1)).
+            ridge: weight of the squared norm.
+
+        Raises:
+            ModelError: fewer than two intents, or not one label per vector.
+        """
+        names = tuple(sorted({label for label in labels if label not in OUT_OF_SCOPE_LABELS}))
+        if len(names) < 2 or len(labels) != len(vectors):
+            raise ModelError(
+                f"the intent examples hold {len(names)} intents, {len(labels)} labels and {len(vectors)} "
+                "vectors; expected at least two intents and one label for each vector"
+            )
+        column = {name: index for index, name in enumerate(names)}
+        own = np.array([column.get(label, len(names)) for label in labels], dtype=np.int64)
+        mean = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+        support = _centred(vectors, mean)
+        coefficients, held_out = fit_ridge(support, own, len(names) + 1, gamma, ridge)
+        near, near_out = nearest_others(support, own, len(names))
+        inside = own < len(names)
+        temperature = fit_temperature(held_out[inside, :-1], own[inside])
+        scored = Scored(held_out, near, near_out, temperature)
+        gate = None if inside.all() else fit_gate(scored, own)
+        return cls(names, mean, support, coefficients, own, temperature, gate, fingerprint, gamma)
+
+    def scores(self, vectors: Floats) -> Scored:
+        """Raw scores of m query vectors, shape (m, d)."""
+        cosine = _centred(np.atleast_2d(vectors), self.mean) @ self.support.T
+        outside = self.own == len(self.labels)
+        near = np.max(cosine, axis=1, where=~outside, initial=-1.0)
+        near_out = np.max(cosine, axis=1, where=outside, initial=-1.0)
+        np.exp(self.gamma * (cosine - 1.0), out=cosine)
+        scores = (cosine @ self.coefficients).astype(np.float32, copy=False)
+        return Scored(scores, near, near_out, self.temperature)
+
+    def predict_proba(self, vectors: Floats) -> Floats:
+        """Calibrated probabilities, shape (m, len(labels)), given that some intent fits."""
+        return self.scores(vectors).probabilities().astype(np.float32)
+
+    def predict(self, vectors: Floats) -> list[IntentPrediction]:
+        """The decision for each of m query vectors, shape (m, d)."""
+        scored = self.scores(vectors)
+        inner = scored.probabilities()
+        best = inner.argmax(axis=1)
+        outside = np.zeros(len(best)) if self.gate is None else self.gate.probability(scored)
+        threshold = 2.0 if self.gate is None else self.gate.threshold
+        return [
+            IntentPrediction(OUT_OF_SCOPE, float(out), float(out))
+            if out >= threshold
+            else IntentPrediction(self.labels[index], float(row[index] * (1.0 - out)), float(out))
+            for row, index, out in zip(inner, best, outside, strict=True)
+        ]
+
+    def save(self, folder: Path, notes: dict[str, Any] | None = None) -> None:
+        """Writes ``model.npz`` and ``manifest.json`` into ``folder``, the manifest last."""
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays = folder / "model.npz"
+        np.savez(
+            arrays,
+            mean=self.mean,
+            support=self.support,
+            coefficients=self.coefficients,
+            own=self.own,
+        )
+        manifest = {
+            "format": FORMAT,
+            "fingerprint": self.fingerprint,
+            "labels": self.labels,
+            "temperature": self.temperature,
+            "gamma": self.gamma,
+            "gate": None if self.gate is None else self.gate.as_json(),
+            "sha256": _digest(arrays),
+            **(notes or {}),
+        }
+        beside = folder / "manifest.json.part"
+        beside.write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
+        beside.replace(folder / "manifest.json")
+
+    @classmethod
+    def load(cls, folder: Path, fingerprint: str) -> IntentModel:
+        """Reads a saved model.
+
+        Raises:
+            ModelError: it is missing, damaged, or was trained with another embedder.
+        """
+        manifest = read_manifest(folder)
+        if manifest.get("fingerprint") != fingerprint:
+            raise ModelError(
+                f"the intent model in {folder} belongs to the embedder {manifest.get('fingerprint')!r}, "
+                f"this installation uses {fingerprint!r}; train the intents again"
+            )
+        arrays = folder / "model.npz"
+        try:
+            if _digest(arrays) != manifest["sha256"]:
+                raise ValueError("checksum")
+            with np.load(arrays, allow_pickle=False) as parts:
+                stored = {name: parts[name] for name in ("mean", "support", "coefficients", "own")}
+            gate = None if manifest["gate"] is None else Gate.from_json(manifest["gate"])
+            return cls(
+                labels=tuple(manifest["labels"]),
+                temperature=float(manifest["temperature"]),
+                gamma=float(manifest["gamma"]),
+                gate=gate,
+                fingerprint=fingerprint,
+                **stored,
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(
+                f"the intent model in {folder} is damaged ({type(error).__name__}: {error}); "
+                "delete the folder, it is trained again at the next start"
+            ) from error
+
+
+class IntentClassifier:
+    """The intent stage of a turn.
+
+    Args:
+        model: trained on this installation's intents.
+        route: gives an intent's route.
+        examples: texts whose intent is known for sure: the training examples
+            themselves, normalised by :func:`example_key`.
+    """
+
+    def __init__(
+        self, model: IntentModel, route: Callable[[str], Route], examples: dict[str, str] | None = None
+    ) -> None:
+        self._model = model
+        self._route = route
+        self._examples = examples or {}
+
+    def classify(self, text: str, vector: Floats) -> Intent:
+        """The intent of one message.
+
+        Args:
+            text: the message.
+            vector: its embedding by ``encode_queries``, shape (d,).
+        """
+        known = self._examples.get(example_key(text))
+        if known is not None:
+            return Intent(known, 1.0, self._route(known))
+        found = self._model.predict(vector)[0]
+        name = "out_of_scope" if found.label == OUT_OF_SCOPE else found.label
+        return Intent(name, found.probability, self._route(name))
+
+
+def example_key(text: str) -> str:
+    """Texts with the same key are the same message: case, blanks and final marks do not count."""
+    return " ".join(text.casefold().split()).strip(" .。!！?？~～…,，")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a saved model.
+
+    Raises:
+        ModelError: there is none, or it cannot be read.
+    """
+    path = folder / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{path} cannot be read ({type(error).__name__}); expected a trained intent model, "
+            "train the intents"
+        ) from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ModelError(f"{path} is not an intent model of format {FORMAT}; train the intents again")
+    return manifest
+
+
+def _centred(vectors: Floats, mean: Floats) -> Floats:
+    centred = vectors.astype(np.float32) - mean
+    norms = np.linalg.norm(centred, axis=1, keepdims=True)
+    scaled: Floats = centred / np.maximum(norms, 1e-9)
+    return scaled
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,1 @@
+"""Training and measuring: intents, the answer judge, whole answers."""
