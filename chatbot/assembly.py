@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import knowledge_base
 from chatbot.bot import Bot
 from chatbot.decide import Answerability, Decider
 from chatbot.followup import FollowUp
@@ -17,18 +18,19 @@ from chatbot.language import LanguageDetector, dominant_language
 from chatbot.memory import Memory
 from chatbot.models import resolve_embedder, resolve_generator, resolve_judge
 from chatbot.phrases import Phrases, Routes
-from chatbot.settings import GeneratorSettings, Settings
+from chatbot.settings import Settings
 from chatbot.storage import Conversations, Database
 from chatbot.training.intents import open_intents
 from chatbot.writer import Writer
 from knowledge_base.embed import Embedder, SentenceEmbedder
+from knowledge_base.entry import Entry
 from knowledge_base.reading import read_entries
 from knowledge_base.search import KnowledgeBase
 from knowledge_base.store import EntryStore
 
-__all__ = ["SAMPLE", "Parts", "build_embedder", "build_parts", "open_database", "open_store", "sample_entries"]
+__all__ = ["SAMPLE", "SAMPLE_COMPANY", "Parts", "build_bot", "build_embedder", "build_parts", "open_database", "open_knowledge", "open_store", "sample_entries"]
 
-SAMPLE = Path(str(__import__("knowledge_base").__path__[0])) / "sample"
+SAMPLE = Path(knowledge_base.__file__).parent / "sample"
 """Folder of the sample company."""
 
 SAMPLE_COMPANY = {"zh": "潮峰数码", "en": "Tidepeak"}
@@ -68,7 +70,7 @@ class Parts:
             intents=self.intents,
             followup=FollowUp(),
             judge=self.judge,
-            decider=Decider(self.answerability, can_compose=self.generator is not None),
+            decider=Decider(self.answerability, compose=self.settings.generator.compose if self.generator else "none"),
             writer=Writer(self.generator, self.phrases, self.routes, self.language_of),
             memory=memory,
             phrases=self.phrases,
@@ -115,7 +117,7 @@ def build_parts(settings: Settings, report: Report = _silent) -> Parts:
     report("judge", 2, 4)
     judge_engine = _build_judge(settings)
     report("generator", 3, 4)
-    generator = _build_generator(settings.generator, settings.models_dir)
+    generator = _build_generator(settings)
     report("ready", 4, 4)
     return Parts(
         settings=settings,
@@ -131,11 +133,12 @@ def build_parts(settings: Settings, report: Report = _silent) -> Parts:
     )
 
 
-def _build_generator(settings: GeneratorSettings, models_dir: Path) -> Generator | None:
-    if settings.kind == "none":
+def _build_generator(settings: Settings) -> Generator | None:
+    chosen = settings.generator
+    if chosen.kind == "none":
         return None
-    model = settings.model if settings.kind == "openai" else resolve_generator(settings.model, models_dir)
-    return build_generator(settings, model)
+    model = chosen.model if chosen.kind == "openai" else resolve_generator(chosen.model, settings.models_dir)
+    return build_generator(chosen, model, state_folder=settings.data_dir / "prefixes")
 
 
 def _build_judge(settings: Settings) -> Generator | None:
@@ -161,9 +164,9 @@ def open_database(settings: Settings) -> Database:
     return database
 
 
-def sample_entries() -> list:
+def sample_entries() -> list[Entry]:
     """All entries of the sample company."""
-    found = []
+    found: list[Entry] = []
     for file in sorted((SAMPLE / "entries").glob("*.yml")):
         found.extend(read_entries(file))
     return found

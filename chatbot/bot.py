@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chatbot.decide import Decider
+from chatbot.decide import Decider, worth_composing
 from chatbot.errors import BadRequestError
 from chatbot.followup import FollowUp
 from chatbot.intent import IntentClassifier
@@ -103,6 +104,11 @@ class Bot:
         reply = self._reply(decision, wording, language, intent, question, hits, watch)
         with watch("store"):
             return self._memory.record(message, reply)
+
+    def warm_up(self, stopped: threading.Event, most: int = 24) -> int:
+        """Prepares the generator for the entries that are worded anew; see :meth:`Writer.warm_up`."""
+        entries = [entry for entry in self.knowledge.entries.values() if worth_composing(entry)]
+        return self._writer.warm_up(entries[:most], stopped)
 
     def _check_length(self, message: Message) -> None:
         found = len(message.text)

@@ -13,13 +13,16 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
+from typing import Literal
 
-from chatbot.turn import Action, Decision, Hit, Intent, Route
+from chatbot.turn import Action, Decision, Entry, Hit, Intent, Route
 
-__all__ = ["READ", "Answerability", "Decider", "Judge"]
+__all__ = ["READ", "Answerability", "Compose", "Decider", "Judge", "worth_composing"]
 
-READ = 2
+READ = 3
 """Hits of a question that the judge may read before it is declined."""
+
+Compose = Literal["translations", "long", "none"]
 
 Judge = Callable[[Hit], float | None]
 """Log-odds that the hit's text answers the question; None when no judge is at hand."""
@@ -97,7 +100,10 @@ class Decider:
             «answer» is followed.
         clarify_margin: two hits whose scores are closer than this are offered
             as buttons when the question is short.
-        can_compose: False without a generator: then every answer is verbatim.
+        compose: what the generator may word: ``translations`` of entries that
+            are missing in the customer's language, ``long`` entries as well, or
+            ``none``.  A small model that is not tuned to a company picks the
+            wrong row of a long answer now and then, and no guard can see that.
     """
 
     def __init__(
@@ -106,12 +112,12 @@ class Decider:
         *,
         route_confidence: float = 0.75,
         clarify_margin: float = 0.06,
-        can_compose: bool = True,
+        compose: Compose = "translations",
     ) -> None:
         self._answerability = answerability
         self._route_confidence = route_confidence
         self._clarify_margin = clarify_margin
-        self._can_compose = can_compose
+        self._compose = compose
 
     def decide(
         self, question: str, language: str, intent: Intent, hits: Sequence[Hit], judge: Judge
@@ -186,10 +192,10 @@ class Decider:
     def _answer(self, hits: Sequence[Hit], language: str, probability: float, reason: str) -> Decision:
         entry = hits[0].entry
         if entry.language != language:
-            action = Action.VERBATIM if entry.verbatim or not self._can_compose else Action.ANSWER
+            composed = self._compose != "none" and not entry.verbatim
         else:
-            compose = self._can_compose and not entry.verbatim and _pays(hits[0])
-            action = Action.ANSWER if compose else Action.VERBATIM
+            composed = self._compose == "long" and _pays(hits[0])
+        action = Action.ANSWER if composed else Action.VERBATIM
         return Decision(action, tuple(hits[:1]), reason, probability)
 
 
@@ -205,7 +211,12 @@ _LONG = 240.0
 an answer to the point is worth the tokens; below it the curated text is one."""
 
 
+def worth_composing(entry: Entry) -> bool:
+    """May this entry be worded anew, and is it long enough for that to help?"""
+    length = sum(2.5 if ord(character) > 0x2E80 else 1.0 for character in entry.answer)
+    return not entry.verbatim and length > _LONG
+
+
 def _pays(hit: Hit) -> bool:
     """Is a wording of its own worth it: a long text, and not its own question asked?"""
-    length = sum(2.5 if ord(character) > 0x2E80 else 1.0 for character in hit.entry.answer)
-    return length > _LONG and not hit.exact and hit.question_similarity < 0.95
+    return worth_composing(hit.entry) and not hit.exact and hit.question_similarity < 0.95

@@ -7,6 +7,7 @@ differs with each customer comes last.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = [
@@ -118,15 +119,25 @@ def answer_prompt(entry_question: str, entry_answer: str, question: str, languag
     return Prompt(tuple(messages))
 
 
-def translation_prompt(answer: str, source_language: str, language: str) -> Prompt:
-    """Asks for ``answer`` in ``language``, whole."""
+def translation_prompt(
+    sentence: str, source_language: str, language: str, before: Sequence[tuple[str, str]] = ()
+) -> Prompt:
+    """Asks for one sentence of an answer in ``language``.
+
+    Sentence by sentence the first word comes sooner, nothing is left out, and
+    what is made so far stays in the engine's cache.
+
+    Args:
+        before: the sentences translated so far, each with its translation.
+    """
     messages = [ChatMessage("system", _TRANSLATION_SYSTEM.format(language=language_name(language)))]
-    pivot = "en" if source_language == "en" or language == "zh" else "zh"
     example = _TRANSLATION_EXAMPLES.get(language)
-    if example is not None and pivot != language:
-        messages.append(ChatMessage("user", _TRANSLATION_EXAMPLES[pivot]))
-        messages.append(ChatMessage("assistant", example))
-    messages.append(ChatMessage("user", answer))
+    pivot = _TRANSLATION_EXAMPLES.get(source_language) or _TRANSLATION_EXAMPLES["zh" if language == "en" else "en"]
+    if example is not None and pivot != example:
+        messages += [ChatMessage("user", pivot), ChatMessage("assistant", example)]
+    for said, made in before:
+        messages += [ChatMessage("user", said), ChatMessage("assistant", made)]
+    messages.append(ChatMessage("user", sentence))
     return Prompt(tuple(messages))
 
 

@@ -57,6 +57,11 @@ class GeneratorSettings(BaseModel):
         "qwen2.5-coder-1.5b-instruct-q4",
         description="Catalogue id, path of a GGUF file, transformers id or folder, or the server's model name.",
     )
+    compose: Literal["translations", "long", "none"] = Field(
+        "translations",
+        description="What it words: translations of entries that are missing in the customer's language; "
+        "`long`: also answers to the point from long entries; `none`: nothing.",
+    )
     url: str = Field("", description="Base URL of the server for kind `openai`, ending in /v1.")
     api_key: SecretStr = Field(SecretStr(""), description="Key for that server.")
     threads: int = Field(0, ge=0, description="CPU threads; 0 means all cores.")

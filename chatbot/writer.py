@@ -7,10 +7,11 @@ text, so a generated answer is never worse than the curated one.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,13 +20,15 @@ from chatbot.generate import Generation, Generator
 from chatbot.guard import GuardedStream, check
 from chatbot.phrases import Phrases, Routes, name_in
 from chatbot.prompt import Prompt, answer_prompt, translation_prompt
-from chatbot.turn import Action, Decision, Entry, Intent, Listener
+from chatbot.turn import Action, Decision, Entry, GuardVerdict, Intent, Listener
 
 __all__ = ["Wording", "Writer"]
 
 Notice = Literal["", "busy", "error", "curated_language"]
 
 _KEPT_TRANSLATIONS = 4096
+_CALM_S = 2.0
+"""Seconds without a turn before warming goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Writer:
         self._language_of = language_of
         self._translations: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._lock = threading.Lock()
+        self._last_turn = 0.0
 
     def word(
         self, decision: Decision, question: str, language: str, intent: Intent, listener: Listener | None = None
@@ -70,10 +74,36 @@ class Writer:
         Pieces that have passed the guard go to ``listener`` as they are made; a
         wording that is refused half-way is followed by the curated text.
         """
+        self._last_turn = time.monotonic()
         wording = self._word(decision, question, language, intent, listener)
+        self._last_turn = time.monotonic()
         if listener is not None and wording.guard != "passed":
             listener.on_text(wording.text)
         return wording
+
+    def warm_up(self, entries: Iterable[Entry], stopped: threading.Event) -> int:
+        """Reads instruction and entry for the entries given, so that their answers start sooner.
+
+        Runs beside the service and steps back while customers are being answered.
+
+        Returns:
+            How many were read before it was stopped or failed.
+        """
+        if self._generator is None:
+            return 0
+        done = 0
+        for entry in entries:
+            while time.monotonic() - self._last_turn < _CALM_S:
+                if stopped.wait(_CALM_S):
+                    return done
+            if stopped.is_set():
+                return done
+            try:
+                self._generator.warm(answer_prompt(entry.question, entry.answer, "", entry.language))
+            except (BusyError, EngineError):
+                return done
+            done += 1
+        return done
 
     def _word(
         self, decision: Decision, question: str, language: str, intent: Intent, listener: Listener | None
@@ -118,32 +148,76 @@ class Writer:
                 listener.on_text(kept)
             return Wording(kept, language, "passed", "kept translation")
         if translated:
-            prompt = translation_prompt(entry.answer, entry.language, language)
-        else:
-            prompt = answer_prompt(entry.question, entry.answer, question, language)
-        return self._generate(entry, prompt, question, language, listener)
+            return self._translate(entry, question, language, listener)
+        prompt = answer_prompt(entry.question, entry.answer, question, language)
+        sources = (entry.question, entry.answer)
+        watch = _FirstPiece(listener)
+        text, verdict = self._guarded(prompt, watch, question, language, sources, "answer")
+        return self._outcome(entry, language, text, verdict, watch)
 
-    def _generate(
-        self, entry: Entry, prompt: Prompt, question: str, language: str, listener: Listener | None
+    def _translate(self, entry: Entry, question: str, language: str, listener: Listener | None) -> Wording:
+        """The entry's answer in the customer's language, sentence by sentence."""
+        watch = _FirstPiece(listener)
+        done: list[tuple[str, str]] = []
+        whole = ""
+        for sentence, gap in _sentences(entry.answer):
+            prompt = translation_prompt(sentence, entry.language, language, done)
+            watch.gap = _gap(whole, gap, language)
+            text, verdict = self._guarded(prompt, watch, question, language, (sentence,), "translation")
+            if verdict is None or not verdict.passed:
+                return self._outcome(entry, language, whole, verdict, watch)
+            whole += watch.gap + text
+            done.append((sentence, text))
+        verdict = check(
+            whole,
+            question=question,
+            language=language,
+            sources=(entry.answer,),
+            kind="translation",
+            language_of=self._language_of,
+        )
+        if verdict.passed:
+            self._keep(entry, language, whole)
+        return self._outcome(entry, language, whole, verdict, watch)
+
+    def _outcome(
+        self, entry: Entry, language: str, text: str, verdict: GuardVerdict | None, watch: _FirstPiece
     ) -> Wording:
+        """The wording if it passed, else the curated text."""
         assert self._generator is not None
-        translated = entry.language != language
-        sources = (entry.answer,) if translated else (entry.question, entry.answer)
-        kind: Literal["answer", "translation"] = "translation" if translated else "answer"
-        stream = GuardedStream(
+        if verdict is None:
+            notice = {"notice": "busy"} if watch.failed == "busy" else {}
+            return self._curated(entry, language, guard=f"not needed: generator {watch.failed}", **notice)
+        if not verdict.passed:
+            return self._curated(entry, language, guard=str(verdict), generator=self._generator.model_id)
+        return Wording(text, language, "passed", self._generator.model_id, "", watch.first_ms)
+
+    def _guarded(
+        self,
+        prompt: Prompt,
+        watch: _FirstPiece,
+        question: str,
+        language: str,
+        sources: tuple[str, ...],
+        kind: Literal["answer", "translation"],
+    ) -> tuple[str, GuardVerdict | None]:
+        """One generation led through the guard; no verdict when the engine gave nothing."""
+        assert self._generator is not None
+        watch.stream = GuardedStream(
             question=question, language=language, sources=sources, kind=kind, language_of=self._language_of
         )
-        watch = _FirstPiece(stream, listener)
-        model = self._generator.model_id
         try:
             made = self._generator.generate(prompt, on_piece=watch)
         except BusyError:
-            return self._curated(entry, language, guard="not needed: generator busy", notice="busy")
+            watch.failed = "busy"
+            return "", None
         except EngineError:
-            return self._curated(entry, language, guard="not needed: generator failed", generator=model)
+            watch.failed = "failed"
+            return "", None
         watch.finish(made)
-        verdict = stream.refused or check(
-            made.text.strip(),
+        text = made.text.strip()
+        verdict = watch.stream.refused or check(
+            text,
             question=question,
             language=language,
             sources=sources,
@@ -151,12 +225,7 @@ class Writer:
             language_of=self._language_of,
             finished=made.finish == "stop",
         )
-        if not verdict.passed:
-            return self._curated(entry, language, guard=str(verdict), generator=model)
-        text = made.text.strip()
-        if translated:
-            self._keep(entry, language, text)
-        return Wording(text, language, "passed", model, "", watch.first_ms)
+        return text, verdict
 
     def _kept(self, entry: Entry, language: str) -> str | None:
         with self._lock:
@@ -172,27 +241,62 @@ class Writer:
 class _FirstPiece:
     """Leads the engine's pieces through the guard to the listener and times the first one."""
 
-    def __init__(self, stream: GuardedStream, listener: Listener | None) -> None:
-        self._stream = stream
+    def __init__(self, listener: Listener | None) -> None:
         self._listener = listener
         self._start = time.perf_counter()
+        self.stream: GuardedStream | None = None
+        self.gap = ""
+        """Blank or line break before the next sentence; goes out with its first piece."""
         self.first_ms: float | None = None
+        self.failed = ""
 
     def __call__(self, piece: str) -> bool:
         """Takes the next piece; True stops the engine."""
+        assert self.stream is not None
         if piece and self.first_ms is None:
             self.first_ms = (time.perf_counter() - self._start) * 1000
-        safe = self._stream.feed(piece)
-        if self._listener is not None:
-            if safe:
-                self._listener.on_text(safe)
-            if self._listener.cancelled():
-                return True
-        return self._stream.refused is not None
+        self._release(self.stream.feed(piece))
+        if self._listener is not None and self._listener.cancelled():
+            return True
+        return self.stream.refused is not None
 
     def finish(self, made: Generation) -> None:
         """Releases the rest of a whole answer."""
-        if made.finish == "stop" and self._stream.refused is None:
-            rest = self._stream.finish()
-            if rest and self._listener is not None:
-                self._listener.on_text(rest)
+        if made.finish == "stop" and self.stream is not None and self.stream.refused is None:
+            self._release(self.stream.finish())
+
+    def _release(self, text: str) -> None:
+        if text and self._listener is not None:
+            self._listener.on_text(self.gap + text)
+            self.gap = ""
+
+
+_SENTENCE = re.compile(r".*?(?:[。！？!?]+[”’」』）)]*|\.(?=\s+[^\s\d])|\n+|$)", re.DOTALL)
+_SHORT = 12
+
+
+def _sentences(text: str) -> list[tuple[str, str]]:
+    """The sentences of a text, each with the gap before it; very short ones stay with the next."""
+    found: list[tuple[str, str]] = []
+    held = ""
+    for match in _SENTENCE.finditer(text):
+        held += match.group()
+        last = match.end() == len(text)
+        if len(held.strip()) < _SHORT and not last:
+            continue
+        if held.strip():
+            gap = held[: len(held) - len(held.lstrip())]
+            if found and found[-1][0].endswith("\n"):
+                gap = "\n" + gap
+            found.append((held.strip(" "), gap))
+        held = ""
+    return [(sentence.strip(), gap) for sentence, gap in found]
+
+
+def _gap(before: str, gap: str, language: str) -> str:
+    """What stands between two translated sentences."""
+    if not before:
+        return ""
+    if "\n" in gap:
+        return "\n"
+    return "" if language in ("zh", "ja", "th") else " "

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import uvicorn
 
 from chatbot.assembly import SAMPLE_COMPANY, build_bot, open_database
 from chatbot.channels.app import create_app
-from chatbot.channels.loader import BotLoader
+from chatbot.bot import Bot
+from chatbot.channels.loader import BotLoader, Report
 from chatbot.errors import SettingsError
 from chatbot.settings import Settings
 from chatbot.storage import Conversations
@@ -27,9 +29,17 @@ def serve(settings: Settings) -> None:
     _check_free(settings.host, settings.port)
     database = open_database(settings)
     conversations = Conversations(database)
-    loader = BotLoader(lambda report: build_bot(settings, database, report))
+    stopped = threading.Event()
+
+    def build(report: Report) -> Bot:
+        bot = build_bot(settings, database, report)
+        threading.Thread(target=bot.warm_up, args=(stopped,), name="warm-up", daemon=True).start()
+        return bot
+
+    loader = BotLoader(build)
     app = create_app(loader, conversations, settings)
     mount_chat(app, loader, conversations, settings, company=_company)
+    print(f"Kefu listens on http://{settings.host}:{settings.port}", flush=True)
     uvicorn.run(
         app,
         host=settings.host,
@@ -38,6 +48,7 @@ def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=5,
         server_header=False,
     )
+    stopped.set()
 
 
 def _company(language: str) -> str:

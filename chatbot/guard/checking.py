@@ -64,7 +64,9 @@ def _allowed(question: str, language: str, sources: tuple[str, ...], kind: Kind)
     source = "\n".join(sources)
     source_language = tongue.guess_language(sources[-1] if sources else "", language)
     both = f"{source}\n{question}"
-    found: list[Fact] = [fact for text in sources for name in {source_language, language} for fact in facts(text, name)]
+    found: list[Fact] = [
+        fact for text in sources for name in {source_language, language} for fact in facts(text, name)
+    ]
     keys = {token.key for token in names.links(source)}
     return Allowed(
         question=question,
@@ -211,20 +213,25 @@ def _form(text: str, known: Allowed, finished: bool) -> Iterator[str]:
     if not any(c.isalnum() for c in text):
         yield "form:empty"
     asking = text.endswith(("?", "？")) and not known.source.rstrip().endswith(("?", "？"))
-    if form.echoes(text, known.question) or (known.kind == "answer" and asking and len(form.sentences(text)) == 1):
+    if form.echoes(text, known.question) or (
+        known.kind == ("answer") and asking and len(form.sentences(text)) == 1
+    ):
         yield "form:echo"
     if form.loops(text, known.source):
         yield "form:loop"
     for name in form.refusals(text, known.source, known.kind == "answer"):
         yield f"form:{name}"
-    if known.kind == "answer" and form.weight(text) > LENGTH_BOUND * form.weight(known.source) + LENGTH_ALLOWANCE:
+    if (
+        known.kind == ("answer")
+        and form.weight(text) > LENGTH_BOUND * form.weight(known.source) + LENGTH_ALLOWANCE
+    ):
         yield "form:long"
 
 
 def _language(text: str, known: Allowed, language_of: Callable[[str], str]) -> Iterator[str]:
-    if other := tongue.wrong_language(text, known.language, known.source, language_of):
-        yield f"language:{other}"
-    elif other := tongue.wrong_sentence(text, known.language):
+    if (other := tongue.wrong_language(text, known.language, known.source, language_of)) or (
+        other := tongue.wrong_sentence(text, known.language)
+    ):
         yield f"language:{other}"
 
 

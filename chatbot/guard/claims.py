@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from chatbot.guard.facts import facts
 from chatbot.guard.form import sentences
+from chatbot.guard.names import squash
 from chatbot.guard.patterns import fold
 from chatbot.guard.units import plain
 from chatbot.guard.words import (
@@ -34,7 +35,8 @@ _HAN_RUN = re.compile(r"[\u3400-\u9fff々]+|[\u30a1-\u30faー]+|[\uac00-\ud7af]+
 _PAIRED = frozenset({"zh", "ja", "ko"})
 _CLAUSE = re.compile(r"[;:，；：。！？!?\n（）()]|,\s|\.\s|、(?=.{12})|\s[-–—]\s")
 _TIME_LIMIT = re.compile(
-    r"\b(?:within|until|before|after|once|up to|innerhalb|bis|vor|nach|ab|binnen|hasta|antes|dentro|después|dans les|jusqu\w*|avant|après|entro"
+    r"\b(?:within|until|before|after|once|up to|innerhalb|bis|vor|nach|ab|binnen|hasta|antes|dentro"
+    r"|después|dans les|jusqu\w*|avant|après|entro"
     r"|prima|dopo|até|depois|о?до|после)\b|以内|之前|之后|前|后|まで|以降|内|超过|満|满|起"
 )
 
@@ -79,7 +81,12 @@ def _known(text: str, language: str) -> _Known:
         pairs = {run[i : i + 2] for run in _HAN_RUN.findall(plain_text) for i in range(len(run) - 1)}
         return _Known(frozenset(pairs | set(_HAN_RUN.findall(plain_text))), frozenset(plain_text), ())
     words = frozenset(plain(word) for word in _WORD.findall(text))
-    stems = {word[:size] for word in words for size in (3, 4, 5) if len(word) >= size and (size > 3 or len(word) <= 6)}
+    stems = {
+        word[:size]
+        for word in words
+        for size in (3, 4, 5)
+        if len(word) >= size and (size > 3 or len(word) <= 6)
+    }
     return _Known(words, frozenset(stems), tuple(word for word in words if len(word) >= 5))
 
 
@@ -172,18 +179,27 @@ def contradicts(answer: str, source: str, question: str, language: str) -> bool:
             if len(said) < 2:
                 continue
             share, match = _best(said, known, language)
-            if share < 0.75 or (strict and strict.search(fold(match))) or _TIME_LIMIT.search(fold(match)) and denied:
+            if (
+                share < 0.75
+                or (strict and strict.search(fold(match)))
+                or (_TIME_LIMIT.search(fold(match)) and denied)
+            ):
                 continue
             truth = _polarity(match, said, language)
             if truth is True and not denied:
                 return True
-            if truth is False and _negated(clause, language) and len(said) >= 3 and not _negated(source, language):
+            if (
+                truth is False
+                and _negated(clause, language)
+                and len(said) >= 3
+                and not _negated(source, language)
+            ):
                 return True
     return _assent(answer, known, question, language)
 
 
 def _assent(answer: str, known: Sequence[str], question: str, language: str) -> bool:
-    """A flat yes where the sentence asked about says no, and a flat no where the whole source denies nothing."""
+    """A flat yes where the sentence asked about says no, or a flat no where the source denies nothing."""
     first = (sentences(answer) or [""])[0]
     low = fold(first)
     assent, denial = ASSENT.get(language), DENIAL.get(language)
@@ -191,8 +207,9 @@ def _assent(answer: str, known: Sequence[str], question: str, language: str) -> 
     if not said:
         return False
     if assent and assent.search(low) and not _negated(answer, language):
-        share, match = _best(units(question, language) or said, known, language)
-        truth = _polarity(match, said, language) if share >= 0.5 else None
+        asked = units(question, language) or said
+        share, match = _best(asked, known, language)
+        truth = _polarity(match, asked, language) if share >= 0.5 else None
         return truth is True and not _limits(answer, language)
     if denial and denial.search(low):
         return not any(_negated(s, language) or _limits(s, language) for s in known)
@@ -227,13 +244,20 @@ def misplaced(answer: str, source: str, question: str, language: str) -> str | N
         if part.strip()
     ]
     topic = _known("\n".join(s for s in sentences(source) if s.endswith(("?", "？"))), language)
-    for clause in _NUMBER_CLAUSE.split(answer):
-        for fact in facts(clause, language):
-            names = {name for name, _ in fact.keys}
-            own = [known for known, keys in passages if keys & fact.keys]
-            others = [known for known, keys in passages if not keys & fact.keys and names & {n for n, _ in keys}]
-            if len(own) == 1 and any(_belongs((clause, question), own[0], other, topic, language) for other in others):
-                return fact.token
+    flat = squash(source)
+    for passage in _PASSAGE.split(answer):
+        for clause in _NUMBER_CLAUSE.split(passage):
+            if squash(clause) in flat:
+                continue
+            for fact in facts(clause, language):
+                names = {name for name, _ in fact.keys}
+                own = [known for known, keys in passages if keys & fact.keys]
+                others = [
+                    known for known, keys in passages if not keys & fact.keys and names & {n for n, _ in keys}
+                ]
+                texts = (clause, passage, question)
+                if len(own) == 1 and any(_belongs(texts, own[0], other, topic, language) for other in others):
+                    return fact.token
     return None
 
 
@@ -242,11 +266,11 @@ _NUMBER_CLAUSE = re.compile(r"[;，；。！？!?\n（）()、]|,\s|\.\s")
 
 
 def _belongs(texts: Sequence[str], own: _Known, other: _Known, topic: _Known, language: str) -> bool:
-    """Whether the first telling text speaks of ``other`` rather than of ``own``; topic words tell nothing."""
+    """Whether all texts speak of ``other`` and none of ``own``; words of the topic tell nothing."""
+    theirs = 0
     for text in texts:
         said = [unit for unit in units(text, language) if _match(unit, topic, language) < 1]
-        mine = sum(_match(u, own, language) == 1 > _match(u, other, language) for u in said)
-        theirs = sum(_match(u, other, language) == 1 > _match(u, own, language) for u in said)
-        if mine or theirs:
-            return theirs > 0 and mine == 0
-    return False
+        if any(_match(u, own, language) == 1 > _match(u, other, language) for u in said):
+            return False
+        theirs += sum(_match(u, other, language) == 1 > _match(u, own, language) for u in said)
+    return theirs > 0

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from chatbot.guard import patterns as p
+from chatbot.guard.notation import Key, han_value, minutes, readings, typed, unit_at
 from chatbot.guard.units import (
     CURRENCY_PREFIXES,
     DURATIONS,
     HALF_WORDS,
-    MAX_CJK_UNIT,
     MONTHS,
     MULTIPLIERS,
     UNITS,
@@ -27,12 +27,9 @@ from chatbot.guard.units import (
 
 __all__ = ["Fact", "Key", "facts"]
 
-Key = tuple[str, float]
-
-_HAN_DIGIT = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2, "兩": 2}
 _COMPOUND_ENDS = ("ig", "ige", "igen", "iges", "iger")
 _NEEDS_UNIT = frozenset({"sei", "neuf", "neuve", "due", "twice"})
-_CLASSIFIER_WORDS = frozenset("度 家 点 點 類 类 色 本 分 层 座 名 社 円 元 块 刀 寸 升 米 兆".split())
+_CLASSIFIER_WORDS = frozenset("度家点點類类色本分层座名社円元块刀寸升米兆")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,68 +46,6 @@ class Fact:
     """Written in figures or with a known unit, so that a translation has to keep it."""
     spaced: tuple[float, ...] = ()
     """Values of the parts when blanks or slashes may separate numbers instead of joining one."""
-
-
-def _han_value(text: str) -> float | None:
-    """Value of Chinese numerals (``二十五`` → 25), None if they are none."""
-    if all(c in _HAN_DIGIT for c in text):
-        return float(int("".join(str(_HAN_DIGIT[c]) for c in text)))
-    total = section = digit = 0.0
-    for char in text:
-        if char in _HAN_DIGIT:
-            digit = _HAN_DIGIT[char]
-        elif char in "万萬":
-            total, section, digit = total + (section + digit or 1) * 10_000, 0.0, 0.0
-        elif char in MULTIPLIERS:
-            section += (digit or 1) * MULTIPLIERS[char]
-            digit = 0.0
-        else:
-            return None
-    return total + section + digit
-
-
-def _readings(whole: str, separator: str | None, fraction: str | None) -> frozenset[float]:
-    """All values that figures with separators may mean: ``1.000`` is 1000 or 1."""
-    digits = float(re.sub(r"\D", "", whole))
-    if fraction is not None:
-        value = float(f"{int(digits)}.{fraction[1:]}")
-        if separator is None and len(fraction) == 4 and len(whole) <= 3 and whole != "0":
-            return frozenset({value, float(f"{int(digits)}{fraction[1:]}")})
-        return frozenset({value})
-    if separator is not None and separator in ".," and whole.count(separator) == 1:
-        decimal = float(whole.replace(",", "."))
-        return frozenset({decimal} if whole.startswith("0") else {digits, decimal})
-    return frozenset({digits})
-
-
-def _typed(values: Iterable[float], unit: str) -> frozenset[Key]:
-    """Typed readings of values in a unit of :data:`UNITS`."""
-    name, factor = UNITS[unit]
-    if name == "zhe":
-        return frozenset(("pct", part) for v in values for part in (100 - v * (10 if v < 10 else 1), v * 10))
-    return frozenset((name, round(v * factor, 4)) for v in values)
-
-
-def _unit_at(text: str, position: int) -> tuple[str, int] | None:
-    """The known unit that follows a number, as its table spelling, and where it ends."""
-    start = position + (text[position : position + 1] == " ")
-    if text[start : start + 1] in {"+", "多", "余", "餘"}:
-        start += 1
-    if p.LONG_SCRIPT.match(text, start):
-        for length in range(MAX_CJK_UNIT, 0, -1):
-            word = text[start : start + length]
-            if len(word) == length and word in UNITS:
-                return word, start + length
-        return None
-    match = p.NEXT_WORD.match(text, position)
-    if match is None:
-        return None
-    one, two = plain(match["one"]), match["two"]
-    if two is not None and f"{one} {plain(two)}" in UNITS:
-        return f"{one} {plain(two)}", match.end("two")
-    if one not in UNITS or (len(one) == 1 and text[match.end("one") : match.end("one") + 1] in {"'", "’"}):
-        return None
-    return one, match.end("one")
 
 
 class _Scan:
@@ -170,7 +105,7 @@ class _Scan:
         return self._date(match, match["y"], float(match["m"]), float(match["d"]))
 
     def _md(self, match: re.Match[str]) -> int:
-        month, day = (float(t) if t.isdigit() else _han_value(t) or 0 for t in (match["m2"], match["d2"]))
+        month, day = (float(t) if t.isdigit() else han_value(t) or 0 for t in (match["m2"], match["d2"]))
         return self._date(match, None, month, day)
 
     def _dmy(self, match: re.Match[str]) -> int:
@@ -178,9 +113,9 @@ class _Scan:
         a, b, dotted = float(match["a"]), float(match["b"]), match["sep"] == "."
         if not dotted and (a, b) == (24, 7):
             return self._add(match.start(), match.end())
-        if dotted and match["y3"] is None:
-            if p.HOUR_SUFFIX.match(self.text, match.end()) or not (1 <= a <= 31 and 1 <= b <= 12):
-                return self._number(match.start(), *self._figures(match.start()))
+        no_date = not (1 <= a <= 31 and 1 <= b <= 12) or p.HOUR_SUFFIX.match(self.text, match.end())
+        if dotted and match["y3"] is None and no_date:
+            return self._number(match.start(), *self._figures(match.start()))
         keys = {("date", m * 100 + d) for d, m in ((a, b), (b, a)) if 1 <= m <= 12 and 1 <= d <= 31}
         parts = (a, b) if match["y3"] is None else (a, b, float(match["y3"]))
         values = {float(f"{match['a']}.{match['b']}")} if dotted and match["y3"] is None else set()
@@ -189,17 +124,17 @@ class _Scan:
     def _clock(self, match: re.Match[str]) -> int:
         after = p.AFTER_AMPM.match(self.text, match.end())
         suffix = after or p.CLOCK_SUFFIX.match(self.text, match.end())
-        keys = _minutes(float(match["h"]), float(match["min"]), match["half"], after)
+        keys = minutes(float(match["h"]), float(match["min"]), match["half"], after)
         values = {float(match["h"])} if match["min"] == "00" else set()
         return self._add(match.start("h"), suffix.end() if suffix else match.end(), values, keys)
 
     def _hcjk(self, match: re.Match[str]) -> int:
         written, before = match["h2"], match["half2"]
-        hour = float(written) if written.isdigit() else _han_value(written) or 99
+        hour = float(written) if written.isdigit() else han_value(written) or 99
         if hour > 30 or (before is None and not written.isdigit() and match["hh"] is None and hour < 4):
             return match.end("h2")
         minute = 30.0 if match["hh"] else float(match["min2"] or 0)
-        keys = _minutes(hour, minute, before, None)
+        keys = minutes(hour, minute, before, None)
         if before is None and hour <= 12:
             keys |= {("clock", (value + 720) % 1440) for _, value in keys}
         return self._add(match.start("h2"), match.end(), set() if minute else {hour}, keys)
@@ -210,7 +145,9 @@ class _Scan:
         if plain_number and not match[0].startswith("+"):
             return self._number(match.start(), *self._figures(match.start()))
         parts = tuple(float(n) for n in re.findall(r"\d+", match[0]))
-        return self._add(match.start(), match.end(), {float(digits)}, {("phone", float(digits))}, spaced=parts)
+        return self._add(
+            match.start(), match.end(), {float(digits)}, {("phone", float(digits))}, spaced=parts
+        )
 
     def _code(self, match: re.Match[str]) -> int:
         amount = p.GLUED_AMOUNT.fullmatch(match[0])
@@ -223,10 +160,10 @@ class _Scan:
         return self._number(match.start(), *self._figures(match.start()))
 
     def _figures(self, start: int) -> tuple[int, frozenset[float], tuple[float, ...]]:
-        """Reads the figures at ``start``: where they end, their values, and their parts if blanks join them."""
+        """The figures at ``start``: where they end, their values, and their parts if blanks join them."""
         match = p.FIGURES.match(self.text, start)
         assert match is not None
-        values = _readings(match["int"], match["g"], match["frac"])
+        values = readings(match["int"], match["g"], match["frac"])
         spaced = tuple(map(float, match["int"].split(" "))) if match["g"] == " " else ()
         end = match.end()
         rest = p.MULTIPLIER.match(self.text, end)
@@ -246,27 +183,32 @@ class _Scan:
         if whole and 1 <= value <= 31 and (month := self._month_after(end)):
             return self._add(start, month[1], (), {("date", month[0] * 100 + value)})
         if value <= 24 and whole and (after := p.AFTER_AMPM.match(self.text, end)):
-            return self._add(start, after.end(), {value}, _minutes(value, 0, None, after))
+            return self._add(start, after.end(), {value}, minutes(value, 0, None, after))
         currency = self._currency_before(start)
-        if currency is None and len(values) == 1 and value <= 24 and (hours := p.HOUR_SUFFIX.match(self.text, end)):
+        if (
+            currency is None
+            and len(values) == 1
+            and value <= 24
+            and (hours := p.HOUR_SUFFIX.match(self.text, end))
+        ):
             return self._hours(start, end, value, hours)
         if currency is not None:
             keys = frozenset((name, round(v, 4)) for name in currency for v in values)
             return self._add(start, end, values, keys, spaced=spaced)
         if value <= 12 and whole and self.text[end : end + 1] in ("月", "월"):
             return self._add(start, end + 1, {value}, {("monthname", value)})
-        unit = _unit_at(self.text, end)
+        unit = unit_at(self.text, end)
         if unit is None:
             glued = p.GLUED.match(self.text, end)
             if glued and not p.ORDINAL.match(self.text, end):
                 return glued.end()
             return self._add(start, end, values, spaced=spaced)
-        keys = _typed(values, unit[0])
+        keys = typed(values, unit[0])
         if UNITS[unit[0]] == ("month", 12) and all(1900 <= v <= 2100 for v in values):
             keys = frozenset()
         if unit[0] in ("日", "일"):
             keys |= {("dom", v) for v in values}
-        return self._add(start, unit[1], values, keys | (_typed(spaced[-1:], unit[0])), spaced=spaced)
+        return self._add(start, unit[1], values, keys | (typed(spaced[-1:], unit[0])), spaced=spaced)
 
     def _hours(self, start: int, end: int, hour: float, match: re.Match[str]) -> int:
         """``18 Uhr`` is a time, ``18 h`` may be a time or a duration."""
@@ -289,20 +231,26 @@ class _Scan:
         for length in (4, 3, 2, 1):
             prefix = before[-length:]
             if len(prefix) == length and (found := CURRENCY_PREFIXES.get(prefix)):
-                glued = prefix[0].isascii() and prefix[0].isalpha() and before[-length - 1 : -length].isalpha()
+                glued = (
+                    prefix[0].isascii() and prefix[0].isalpha() and before[-length - 1 : -length].isalpha()
+                )
                 return None if glued else found
         return None
 
     def _han(self, match: re.Match[str]) -> int:
         """Chinese numerals count only before a unit; in words such as 二维码 or 十分 they are no numbers."""
         written, end, start = match[0], match.end(), match.start()
-        unit = _unit_at(self.text, end)
+        unit = unit_at(self.text, end)
         if "半" in written:
             if unit is None or UNITS[unit[0]].name not in DURATIONS:
                 return end
             return self._halves(start, unit[1], unit[0])
-        value, before = _han_value(written), self.text[max(0, start - 3) : start]
-        if value is None or before[-1:] in ("几", "数", "第", "上", "周", "週") or before[-2:] in ("星期", "礼拜"):
+        value, before = han_value(written), self.text[max(0, start - 3) : start]
+        if (
+            value is None
+            or before[-1:] in ("几", "数", "第", "上", "周", "週")
+            or before[-2:] in ("星期", "礼拜")
+        ):
             return end
         if before == "百分之":
             return self._add(start, end, {value}, {("pct", value)})
@@ -311,12 +259,21 @@ class _Scan:
         if unit is None or (unit[0] in _CLASSIFIER_WORDS and value < 4) or unit[0] == "分":
             return end
         name = UNITS[unit[0]].name
-        if value == 1 and (name == "count" or before[-1:] in tuple("前后後同某当當每") or self._part_of_day(unit)):
+        if value == 1 and (
+            name == "count" or before[-1:] in tuple("前后後同某当當每") or self._part_of_day(unit)
+        ):
             return unit[1]
-        return self._add(start, unit[1], {value}, _typed({value}, unit[0]), strong=name != "count")
+        return self._add(start, unit[1], {value}, typed({value}, unit[0]), strong=name != "count")
 
     def _part_of_day(self, unit: tuple[str, int]) -> bool:
-        return unit[0] in ("日", "天") and self.text[unit[1] : unit[1] + 1] in ("中", "前", "后", "後", "到", "般")
+        return unit[0] in ("日", "天") and self.text[unit[1] : unit[1] + 1] in (
+            "中",
+            "前",
+            "后",
+            "後",
+            "到",
+            "般",
+        )
 
     def _halves(self, start: int, end: int, unit: str) -> int:
         """Half an hour, one and a half hours …: all are readings of a half."""
@@ -345,7 +302,7 @@ class _Scan:
         """A spelled-out number: of a date, with a unit, or alone; "one" only before a unit of time."""
         if word == "fortnight":
             return self._add(start, stop, (), {("day", 14.0)}, strong=False)
-        unit = _unit_at(self.text, stop)
+        unit = unit_at(self.text, stop)
         if unit is None:
             if month := self._month_after(stop):
                 return self._add(start, month[1], (), {("date", month[0] * 100 + value)})
@@ -358,14 +315,14 @@ class _Scan:
             return stop
         if known.name == "count":
             return self._add(start, stop, {value}, strong=False)
-        return self._add(start, unit[1], {value}, _typed({value}, unit[0]), strong=value > 1)
+        return self._add(start, unit[1], {value}, typed({value}, unit[0]), strong=value > 1)
 
     def _korean(self, match: re.Match[str]) -> tuple[float | None, int]:
         """Native Korean numerals, glued to their unit or not; they count only before a unit."""
         for length in (2, 1):
             value = self.words.get(match[0][:length])
             stop = match.start() + length
-            if value is not None and _unit_at(self.text, stop) is not None:
+            if value is not None and unit_at(self.text, stop) is not None:
                 return float(value), stop
         return None, match.end()
 
@@ -396,17 +353,6 @@ class _Scan:
         if match and unit in UNITS and UNITS[unit].name in DURATIONS:
             return self._halves(start, match.end(), unit)
         return end
-
-
-def _minutes(hour: float, minute: float, before: str | None, after: re.Match[str] | None) -> set[Key]:
-    """A time of day as minutes since midnight, with what says morning or afternoon."""
-    is_am = before in p.MORNING or (after is not None and after["am"] is not None)
-    is_pm = (before is not None and not is_am) or (after is not None and after["pm"] is not None)
-    if (before in ("夜", "晚上") or is_am) and hour == 12:
-        hour = 0
-    elif is_pm and hour < (11 if before == "中午" else 12):
-        hour += 12
-    return {("clock", (hour * 60 + minute) % 1440)}
 
 
 @lru_cache(maxsize=64)

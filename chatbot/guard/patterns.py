@@ -43,10 +43,12 @@ _LETTERS = "a-z\\u00df-\\u024f\\u0430-\\u045f\\uac00-\\ud7af"
 MASTER = re.compile(
     rf"(?=[\d+.{_LETTERS}{HAN_NUMERALS}上早凌中下晚傍午朝夜夕])(?:"
     rf"(?P<fast>[{_LETTERS}]+(?=[ ,;)!?]|$))"
-    r"|(?P<mask>(?:https?://|www\.)[^\s<>()\u3000-\u9fff\uff00-\uffef\uac00-\ud7af]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+)"
+    r"|(?P<mask>(?:https?://|www\.)[^\s<>()\u3000-\u9fff\uff00-\uffef\uac00-\ud7af]+"
+    r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+)"
     r"|(?P<list>(?:(?<=[\n ])|^)(?P<n>\d{1,2})[.)、](?=\s|[^\d\s]))"
     r"|(?P<iso>(?P<y>(?:19|20)\d\d)[-/.年]\s?(?P<m>\d{1,2})[-/.月]\s?(?P<d>\d{1,2})(?!\d)[日号號]?)"
-    rf"|(?P<md>(?P<m2>\d{{1,2}}|{_HAN_SMALL})\s?(?:月|월)\s?(?P<d2>\d{{1,2}}|{_HAN_SMALL})\s?(?:日|号|號|일)(?![間间]))"
+    rf"|(?P<md>(?P<m2>\d{{1,2}}|{_HAN_SMALL})\s?(?:月|월)\s?(?P<d2>\d{{1,2}}|{_HAN_SMALL})\s?(?:日|号|號"
+    rf"|일)(?![間间]))"
     r"|(?P<dmy>(?<![\d.,/])(?P<a>\d{1,2})(?P<sep>[./])(?P<b>\d{1,2})"
     r"(?:(?P=sep)(?P<y3>(?:19|20)\d\d)|\.(?!\d)|(?<=/\d)(?![\d/])|(?<=/\d\d)(?![\d/])))"
     rf"|(?P<clock>(?:(?P<half>{_PART_OF_DAY})\s?)?(?P<h>\d{{1,2}}):(?P<min>[0-5]\d)(?::[0-5]\d)?(?!\d))"
@@ -67,13 +69,16 @@ GLUED_AMOUNT = re.compile(r"([a-z]+)\d+")
 GLUED = re.compile(r"[a-z][a-z\d-]*")
 MORNING = frozenset({"上午", "早上", "早晨", "凌晨", "午前", "朝", "오전"})
 AFTER_AMPM = re.compile(
-    r"\s?(?:(?P<am>a\.?\s?m\b\.?|de la mañana|du matin|(?:uhr )?(?:morgens|vormittags)\b|утра|da manhã|del mattino)"
-    r"|(?P<pm>p\.?\s?m\b\.?|de la tarde|de la noche|de l['’]après-midi|du soir|(?:uhr )?(?:nachmittags|abends)\b"
+    r"\s?(?:(?P<am>a\.?\s?m\b\.?|de la mañana|du matin|(?:uhr )?(?:morgens|vormittags)\b|утра|da manhã|del "
+    r"mattino)"
+    r"|(?P<pm>p\.?\s?m\b\.?|de la tarde|de la noche|de l['’]après-midi|du soir|(?:uhr )?(?:nachmittags"
+    r"|abends)\b"
     r"|вечера|da tarde|da noite|di sera|del pomeriggio))"
 )
 CLOCK_SUFFIX = re.compile(r"\s?(?:uhr|h|hrs?|horas|heures)(?![\w])")
 HOUR_SUFFIX = re.compile(
-    r"\s?(?:uhr(?:\s(?P<m1>[0-5]\d)(?!\d))?|o['’]clock|h(?:\s?(?P<m2>[0-5]\d)(?!\d))?(?![\w'’])|horas?\b|hs\b|hrs\b"
+    r"\s?(?:uhr(?:\s(?P<m1>[0-5]\d)(?!\d))?|o['’]clock|h(?:\s?(?P<m2>[0-5]\d)(?!\d))?(?![\w'’])|horas?\b"
+    r"|hs\b|hrs\b"
     r"|heures?\b|ore\b|uur\b|часов\b|час\b)"
 )
 ONLY_CLOCK = re.compile(r"\s?(?:uhr|o['’]clock)")
@@ -93,7 +98,8 @@ DEFINITE = re.compile(
     r"(?:les|los|las|die|le|i|gli|os|as|the|both|alle|des|den|der|beiden|dos|ces|estos|estas|either of)\s$"
 )
 CONNECTOR = re.compile(
-    r"\s*(?:[-–—~〜/、,×]|至|到|或|和|与|から|または|か|bis zu|up to|bis um|to|or|and|bis|oder|und|a|o|y|u|à|ou|et|e|ed"
+    r"\s*(?:[-–—~〜/、,×]|至|到|或|和|与|から|または|か|bis zu|up to|bis um|to|or|and|bis|oder|und|a|o|y|u"
+    r"|à|ou|et|e|ed"
     r"|до|или|и|에서|부터|tot|en)?\s*(?:us\$|[$€£¥₩])?\s*"
 )
 DASH = re.compile(r"\s?[-–—~〜]\s?")

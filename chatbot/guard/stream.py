@@ -63,7 +63,12 @@ class GuardedStream:
             return ""
         question, language, sources, kind, language_of = self._arguments
         verdict = check(
-            self._text, question=question, language=language, sources=sources, kind=kind, language_of=language_of
+            self._text,
+            question=question,
+            language=language,
+            sources=sources,
+            kind=kind,
+            language_of=language_of,
         )
         if not verdict.passed:
             self.refused = verdict

@@ -12,14 +12,21 @@ from chatbot.guard.units import HALF_WORDS, WEEKDAY_PHRASES, WEEKDAYS, number_wo
 __all__ = ["KnownFacts", "unsettled_from", "weekdays"]
 
 _FREE = re.compile(
-    r"free|gratis|grátis|gratuit|kostenlos|kostenfrei|ohne|without|\bsin\b|sans|\bno\b|免|无|無|бесплатн|без|무료|senza|sem "
+    r"free|gratis|grátis|gratuit|kostenlos|kostenfrei|ohne|without|\bsin\b|sans|\bno\b|免|无|無|бесплатн"
+    r"|без|무료|senza|sem "
 )
 _AROUND_CLOCK = re.compile(
-    r"24|around the clock|round the clock|rund um die uhr|全天候|二十四|día y noche|круглосуточно|ununterbrochen|全天"
+    r"24|around the clock|round the clock|rund um die uhr|全天候|二十四|día y noche|круглосуточно"
+    r"|ununterbrochen|全天"
 )
 _NUMBERISH = re.compile(rf"\d+|[{HAN_NUMERALS}]+|(?:(?![\d_{HAN_NUMERALS}])\w)+")
-_WEEKDAY = re.compile(r"(?<!\w)(?:" + "|".join(sorted((w for w in WEEKDAYS if w < "\u2e80"), key=len, reverse=True)) + r")(?!\w)"
-                      + "|" + "|".join(w for w in WEEKDAYS if w >= "\u2e80"))
+_WEEKDAY = re.compile(
+    r"(?<!\w)(?:"
+    + "|".join(sorted((w for w in WEEKDAYS if w < "\u2e80"), key=len, reverse=True))
+    + r")(?!\w)"
+    + "|"
+    + "|".join(w for w in WEEKDAYS if w >= "\u2e80")
+)
 _DAY_GROUPS = re.compile(WEEKDAY_PHRASES)
 
 

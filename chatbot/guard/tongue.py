@@ -45,7 +45,34 @@ _SPACELESS = frozenset({"zh", "ja", "th", "ko"})
 _LATIN_RUN = re.compile(r"[A-Za-zÀ-ɏ]+(?:['’-][A-Za-zÀ-ɏ]+)*(?:[ ,]+[A-Za-zÀ-ɏ]+(?:['’-][A-Za-zÀ-ɏ]+)*)*")
 _KANA = re.compile(f"[{_RANGES['kana']}]")
 _HAN = re.compile(f"[{_RANGES['han']}]")
-_UNITS_OF_TECHNIQUE = frozenset("mah wh gb mb tb ghz mhz hz db kg cm mm km ml lux dpi iphone ipad app wifi email pro max mini".split())
+_UNITS_OF_TECHNIQUE = frozenset(
+    [
+        "mah",
+        "wh",
+        "gb",
+        "mb",
+        "tb",
+        "ghz",
+        "mhz",
+        "hz",
+        "db",
+        "kg",
+        "cm",
+        "mm",
+        "km",
+        "ml",
+        "lux",
+        "dpi",
+        "iphone",
+        "ipad",
+        "app",
+        "wifi",
+        "email",
+        "pro",
+        "max",
+        "mini",
+    ]
+)
 _LATIN_FILLER = re.compile(r"\b(?:https?|www)\S*|\S+@\S+")
 
 
@@ -57,13 +84,14 @@ def _foreign_pattern(language: str) -> re.Pattern[str]:
 
 
 def foreign_script(answer: str, language: str, known: str, longest: int) -> tuple[str, int] | None:
-    """The first run of a script that the language does not use and that is no name in ``known`` of at most ``longest`` characters.
+    """The first run of a script that the language does not use.
 
+    Names that stand in ``known`` and have at most ``longest`` characters are fine.
     Han characters that Japanese does not have count as foreign in Japanese.
     """
     for match in _foreign_pattern(language).finditer(answer):
         run = match[0]
-        if run in "°µμΩ" or (len(run) <= longest and run in known and (language != "zh" or not re.search("[ぁ-ゟ]", run))):
+        if run in "°µμΩ" or (len(run) <= longest and run in known):
             continue
         return run[:1], match.start()
     if language == "ja":
@@ -119,14 +147,13 @@ def guess_language(text: str, default: str) -> str:
 
     Quick and rough: whole sentences of known languages are told, single words are not.
     """
-    counts = {name: len(re.findall(f"[{chars}]", text)) for name, chars in _RANGES.items()}
+    counts: dict[str, float] = {name: len(re.findall(f"[{chars}]", text)) for name, chars in _RANGES.items()}
     counts["latin"] = len(re.findall(r"[A-Za-zÀ-ɏ]", text)) / 3
     if counts["kana"] > 0.1 * (counts["han"] + counts["kana"]) and counts["kana"] >= 3:
         return "ja"
     script = max(counts, key=lambda name: counts[name])
-    if counts[script] == 0 or script in SCRIPTS.get(default, "latin").split():
-        if script != "latin":
-            return default
+    if (counts[script] == 0 or script in SCRIPTS.get(default, "latin").split()) and script != "latin":
+        return default
     if script != "latin":
         return next((language for language, used in SCRIPTS.items() if used == script), default)
     words = [plain(word) for word in re.findall(r"[^\W\d_]+", text)]
@@ -155,7 +182,7 @@ def wrong_language(answer: str, language: str, known: str, language_of: Callable
         own = re.findall(f"[{''.join(_RANGES[s] for s in SCRIPTS[language].split())}]", text)
         latin = re.findall(r"[^\W\d_]+", re.sub(r"[^\x00-\u024f]", " ", text))
         if own:
-            if language == "ja" and len(own) >= 6 and not _KANA.search(text) and not text.strip() in known:
+            if language == "ja" and len(own) >= 6 and not _KANA.search(text) and text.strip() not in known:
                 return "zh"
             return None if len(own) >= 4 or len(latin) < 3 else _detected(text, language, language_of)
         return _detected(text, language, language_of) if len(latin) >= 3 else None

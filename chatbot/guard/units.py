@@ -27,6 +27,10 @@ __all__ = [
 ]
 
 
+def _split(words: str) -> list[str]:
+    return words.split()
+
+
 class Unit(NamedTuple):
     """Class of a unit and the factor to the class's base unit."""
 
@@ -45,34 +49,74 @@ def plain(word: str) -> str:
 DURATIONS = frozenset({"time", "day", "workday", "month"})
 
 _TABLE: dict[tuple[str, float], str] = {
-    ("time", 1): "s sec secs second seconds segundo segundos seconde secondes sekunde sekunden secondo secondi "
+    (
+        "time",
+        1,
+    ): "s sec secs second seconds segundo segundos seconde secondes sekunde sekunden secondo secondi "
     "секунда секунды секунд 秒 秒钟 秒鐘 秒間 초",
-    ("time", 60): "min mins minute minutes minuto minutos minuten minuut minuten minuti минут минуты минута минуту "
+    (
+        "time",
+        60,
+    ): "min mins minute minutes minuto minutos minuten minuut minuten minuti минут минуты минута минуту "
     "分 分钟 分鐘 分間 분",
-    ("time", 3600): "h hr hrs hour hours hourly hora horas hs heure heures stunde stunden std stundig uur uren ora ore "
+    (
+        "time",
+        3600,
+    ): "h hr hrs hour hours hourly hora horas hs heure heures stunde stunden std stundig uur uren ora ore "
     "час часа часов 小时 小時 个小时 個小時 钟头 鐘頭 个钟头 時間 시간",
-    ("day", 1): "day days night nights dia dias jour jours journee journees tag tage tagen tages tagig tagige tagigen "
+    (
+        "day",
+        1,
+    ): "day days night nights dia dias jour jours journee journees tag tage tagen tages tagig tagige tagigen "
     "tagiges giorno giorni dag dagen день дня дней сутки суток 天 日 日間 日间 日内 泊 晚 夜 일 일간 "
-    "calendar_day calendar_days kalendertag kalendertage kalendertagen dias_naturales dia_natural dias_corridos "
+    "calendar_day calendar_days kalendertag kalendertage kalendertagen dias_naturales dia_natural "
+    "dias_corridos "
     "jours_calendaires giorni_di_calendario календарных_дней календарный_день 自然日 个自然日 暦日",
-    ("day", 7): "week weeks semana semanas semaine semaines woche wochen wochig wochige wochigen settimana settimane "
+    (
+        "day",
+        7,
+    ): "week weeks semana semanas semaine semaines woche wochen wochig wochige wochigen settimana settimane "
     "weken неделя недели недель неделю 周 週 周间 週間 星期 个星期 個星期 礼拜 個禮拜 个礼拜 주 주일 주간",
     ("workday", 1): "working_day working_days business_day business_days workday workdays weekday weekdays "
-    "bank_working_days dia_laborable dias_laborables dia_habil dias_habiles dia_util dias_uteis jour_ouvrable "
+    "bank_working_days dia_laborable dias_laborables dia_habil dias_habiles dia_util dias_uteis "
+    "jour_ouvrable "
     "jours_ouvrables jour_ouvre jours_ouvres werktag werktage werktagen werktages arbeitstag arbeitstage "
-    "arbeitstagen bankarbeitstage bankarbeitstagen geschaftstag geschaftstage geschaftstagen giorno_lavorativo "
+    "arbeitstagen bankarbeitstage bankarbeitstagen geschaftstag geschaftstage geschaftstagen "
+    "giorno_lavorativo "
     "giorni_lavorativi giorni_feriali giorno_feriale werkdag werkdagen рабочий_день рабочих_дня рабочих_дней "
     "рабочего_дня 工作日 个工作日 個工作日 营业日 个营业日 營業日 営業日 영업일 영업일간",
-    ("month", 1): "month months monthly mes meses mois monat monate monaten monats monatig monatige monatigen mese mesi "
-    "maand maanden месяц месяца месяцев 个月 個月 か月 ヶ月 カ月 ヵ月 ケ月 箇月 か月間 ヶ月間 カ月間 ヵ月間 개월 달",
-    ("month", 12): "year years yr yrs ano anos an ans annee annees jahr jahre jahren jahres jahrig jahrige jahrigen anno "
+    (
+        "month",
+        1,
+    ): "month months monthly mes meses mois monat monate monaten monats monatig monatige monatigen mese mesi "
+    "maand maanden месяц месяца месяцев 个月 個月 か月 ヶ月 カ月 ヵ月 ケ月 箇月 か月間 ヶ月間 カ月間 "
+    "ヵ月間 개월 달",
+    (
+        "month",
+        12,
+    ): "year years yr yrs ano anos an ans annee annees jahr jahre jahren jahres jahrig jahrige jahrigen anno "
     "anni jaar год года лет 年 年间 年間 周年 년 년간",
-    ("pct", 1): "% percent per_cent por_ciento porcentaje prozent prozentig pour_cent pourcent per_cento por_cento procent "
-    "процент процента процентов パーセント 퍼센트 프로 个百分点",
-    ("usd", 1): "$ usd us$ dollar dollars dolar dolares dollari доллар доллара долларов 美元 美金 刀 ドル 米ドル 달러",
+    (
+        "pct",
+        1,
+    ): (
+        "% percent per_cent por_ciento porcentaje prozent prozentig pour_cent pourcent per_cento "
+        "por_cento procent "
+        "процент процента процентов パーセント 퍼센트 프로 个百分点"
+    ),
+    (
+        "usd",
+        1,
+    ): "$ usd us$ dollar dollars dolar dolares dollari доллар доллара долларов 美元 美金 刀 ドル 米ドル 달러",
     ("eur", 1): "€ eur euro euros евро 欧元 歐元 ユーロ 유로",
-    ("gbp", 1): "£ gbp pound pounds libra libras pfund livre livres sterlina sterline фунтов 英镑 英鎊 ポンド 파운드",
-    ("cny", 1): "cny rmb yuan yuans yuanes yuan renminbi юаней юаня юань 元 块 块钱 塊 人民币 人民幣 人民元 위안",
+    (
+        "gbp",
+        1,
+    ): "£ gbp pound pounds libra libras pfund livre livres sterlina sterline фунтов 英镑 英鎊 ポンド 파운드",
+    (
+        "cny",
+        1,
+    ): "cny rmb yuan yuans yuanes yuan renminbi юаней юаня юань 元 块 块钱 塊 人民币 人民幣 人民元 위안",
     ("jpy", 1): "jpy yen yenes yens 円 日元 日圆 日圓 엔 иен",
     ("krw", 1): "krw won 韩元 韓元 ウォン 원",
     ("hkd", 1): "hkd 港币 港元 港幣 香港ドル",
@@ -86,7 +130,10 @@ _TABLE: dict[tuple[str, float], str] = {
     ("length", 1): "mm millimetre millimeter 毫米 ミリ мм",
     ("length", 10): "cm centimetros centimeter zentimeter centimetres 厘米 公分 センチ 센티 см",
     ("length", 1000): "m metre metres meter meters metro metros metri 米 公尺 メートル 미터 м",
-    ("length", 1e6): "km kilometre kilometres kilometer kilometers kilometro kilometros 公里 千米 キロメートル 킬로미터 км",
+    (
+        "length",
+        1e6,
+    ): "km kilometre kilometres kilometer kilometers kilometro kilometros 公里 千米 キロメートル 킬로미터 км",
     ("inch", 1): "inch inches pulgadas pouces zoll 英寸 寸 インチ 인치 pollici",
     ("volume", 1): "ml milliliter 毫升 ミリリットル мл",
     ("volume", 1000): "l liter liters litre litres litro litros 升 リットル 리터 литров литра",
@@ -107,11 +154,17 @@ _TABLE: dict[tuple[str, float], str] = {
     ("lux", 1): "lx lux",
     ("zhe", 1): "折",
     ("pct", 10): "割",
-    ("count", 1): "piece pieces pcs item items unit units person persons people time times customers persona personas "
-    "pieza piezas articulo articulos unidad unidades vez veces personne personnes piece pieces article articles "
-    "unite unites fois stuck artikel person personen mal pezzi pezzo articoli persone volte pecas itens pessoas "
+    (
+        "count",
+        1,
+    ): "piece pieces pcs item items unit units person persons people time times customers persona personas "
+    "pieza piezas articulo articulos unidad unidades vez veces personne personnes piece pieces article "
+    "articles "
+    "unite unites fois stuck artikel person personen mal pezzi pezzo articoli persone volte pecas itens "
+    "pessoas "
     "vezes штук штуки раз раза человек шт "
-    "个 個 件 张 張 次 位 名 人 台 条 條 种 種 款 份 单 箱 盒 包 瓶 支 颗 把 辆 层 页 步 项 項 点 點 枚 回 冊 本 つ 社 倍 度 "
+    "个 個 件 张 張 次 位 名 人 台 条 條 种 種 款 份 单 箱 盒 包 瓶 支 颗 把 辆 层 页 步 项 項 点 點 枚 "
+    "回 冊 本 つ 社 倍 度 "
     "家 家店 座 档 期 类 類 箇所 か所 カ所 色 号店 つの 명 개 번 회 건 장 대 종 가지 권 병",
 }
 
@@ -194,10 +247,14 @@ for _names in _WEEKDAY_NAMES:
 WEEKDAYS["周天"] = WEEKDAYS["星期天"] = 6
 
 WEEKDAY_PHRASES = (
-    "weekday|weekend|working day|business day|every day|daily|seven days|werktag|wochenende|wochentag|täglich|jeden tag"
-    "|semana|laborable|hábil|todos los días|diari|ouvr|tous les jours|quotidien|chaque jour|feriali|ogni giorno|dias úteis"
-    "|todos os dias|будн|рабоч|выходн|ежедневно|工作日|周末|週末|平日|土日|毎日|每天|每日|营业日|営業日|주말|평일|매일"
-    r"|\b(?:mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|sa|lun|mar|mié|jue|vie|sáb|dom|jeu|ven|sam|dim|gio|пн|вт|ср|чт|пт|сб|вс)\b"
+    "weekday|weekend|working day|business day|every day|daily|seven days|werktag|wochenende|wochentag"
+    "|täglich|jeden tag"
+    "|semana|laborable|hábil|todos los días|diari|ouvr|tous les jours|quotidien|chaque jour|feriali|ogni "
+    "giorno|dias úteis"
+    "|todos os dias|будн|рабоч|выходн|ежедневно|工作日|周末|週末|平日|土日|毎日|每天|每日|营业日|営業日"
+    "|주말|평일|매일"
+    r"|\b(?:mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|sa|lun|mar|mié|jue|vie|sáb|dom|jeu|ven|sam|dim|gio|пн"
+    r"|вт|ср|чт|пт|сб|вс)\b"
     r"|(?<![年\d])[月火水木金土日][〜~～・\-–、から]+[月火水木金土日](?!\d)"
 )
 """Where a source speaks of groups of days, naming single days is not judged."""
@@ -227,15 +284,21 @@ MULTIPLIERS: dict[str, float] = {
 
 HALF_WORDS = frozenset(
     plain(word)
-    for word in "half halb halbe halben halber halbes media medio demi demie mezza mezzo mezz'ora meia meio halve "
-    "полчаса anderthalb eineinhalb zweieinhalb".split()
+    for word in _split(
+        "half halb halbe halben halber halbes media medio demi demie mezza mezzo mezz'ora meia meio "
+        "halve полчаса anderthalb eineinhalb zweieinhalb"
+    )
 )
 
 
 def _en() -> dict[str, int]:
-    ones = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
-    ones += "seventeen eighteen nineteen".split()
-    tens = dict(zip("twenty thirty forty fifty sixty seventy eighty ninety".split(), range(20, 100, 10), strict=True))
+    ones = _split(
+        "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+    )
+    ones += ["seventeen", "eighteen", "nineteen"]
+    tens = dict(
+        zip(_split("twenty thirty forty fifty sixty seventy eighty ninety"), range(20, 100, 10), strict=True)
+    )
     table = {word: i + 1 for i, word in enumerate(ones)} | tens | {"hundred": 100, "twice": 2, "dozen": 12}
     for ten, value in tens.items():
         table |= {f"{ten} {word}": value + i + 1 for i, word in enumerate(ones[:9])}
@@ -243,37 +306,57 @@ def _en() -> dict[str, int]:
 
 
 def _de() -> dict[str, int]:
-    ones = "ein zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn".split()
-    ones += "siebzehn achtzehn neunzehn".split()
-    names = "zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig".split()
+    ones = _split(
+        "ein zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn"
+    )
+    ones += ["siebzehn", "achtzehn", "neunzehn"]
+    names = _split("zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig")
     table = {word: i + 1 for i, word in enumerate(ones)}
     table |= dict.fromkeys(("eins", "eine", "einen", "einem", "einer", "eines"), 1)
     for value, ten in enumerate(names, 2):
         table[ten] = 10 * value
         table |= {f"{word}und{ten}": 10 * value + i + 1 for i, word in enumerate(ones[:9])}
-    return table | {"hundert": 100, "zweihundert": 200, "zweimal": 2, "dreimal": 3, "zweier": 2, "dutzend": 12}
+    return table | {
+        "hundert": 100,
+        "zweihundert": 200,
+        "zweimal": 2,
+        "dreimal": 3,
+        "zweier": 2,
+        "dutzend": 12,
+    }
 
 
 def _es() -> dict[str, int]:
-    words = (
-        "uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis diecisiete "
-        "dieciocho diecinueve veinte veintiuno veintidós veintitrés veinticuatro veinticinco veintiséis veintisiete "
-        "veintiocho veintinueve treinta"
-    ).split()
-    table = {word: i + 1 for i, word in enumerate(words)} | {"un": 1, "una": 1, "veintiún": 21, "cien": 100, "docena": 12}
-    for value, ten in enumerate("treinta cuarenta cincuenta sesenta setenta ochenta noventa".split(), 3):
+    words = _split(
+        "uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis "
+        "diecisiete dieciocho diecinueve veinte veintiuno veintidós veintitrés veinticuatro veinticinco "
+        "veintiséis veintisiete veintiocho veintinueve treinta"
+    )
+    table = {word: i + 1 for i, word in enumerate(words)} | {
+        "un": 1,
+        "una": 1,
+        "veintiún": 21,
+        "cien": 100,
+        "docena": 12,
+    }
+    for value, ten in enumerate(_split("treinta cuarenta cincuenta sesenta setenta ochenta noventa"), 3):
         table[ten] = 10 * value
         table |= {f"{ten} y {word}": 10 * value + i + 1 for i, word in enumerate(words[:9])}
     return table
 
 
 def _fr() -> dict[str, int]:
-    words = (
-        "un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize dix-sept dix-huit "
-        "dix-neuf"
-    ).split()
-    table = {word: i + 1 for i, word in enumerate(words)} | {"une": 1, "cent": 100, "douzaine": 12, "quinzaine": 15}
-    for value, ten in enumerate("vingt trente quarante cinquante soixante".split(), 2):
+    words = _split(
+        "un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize "
+        "dix-sept dix-huit dix-neuf"
+    )
+    table = {word: i + 1 for i, word in enumerate(words)} | {
+        "une": 1,
+        "cent": 100,
+        "douzaine": 12,
+        "quinzaine": 15,
+    }
+    for value, ten in enumerate(["vingt", "trente", "quarante", "cinquante", "soixante"], 2):
         table[ten] = 10 * value
         table[f"{ten} et un"] = table[f"{ten} et une"] = 10 * value + 1
         table |= {f"{ten}-{word}": 10 * value + i + 2 for i, word in enumerate(words[1:9])}
@@ -283,18 +366,43 @@ def _fr() -> dict[str, int]:
 
 
 _LISTED = {
-    "it": "un uno una|due|tre|quattro|cinque|sei|sette|otto|nove|dieci|undici|dodici|tredici|quattordici|quindici|sedici"
-    "|diciassette|diciotto|diciannove|venti",
-    "pt": "um uma|dois duas|três|quatro|cinco|seis|sete|oito|nove|dez|onze|doze|treze|catorze quatorze|quinze|dezesseis"
-    "|dezessete|dezoito|dezenove|vinte",
+    "it": (
+        "un uno una|due|tre|quattro|cinque|sei|sette|otto|nove|dieci|undici|dodici|tredici|quattordici"
+        "|quindici|sedici"
+        "|diciassette|diciotto|diciannove|venti"
+    ),
+    "pt": (
+        "um uma|dois duas|três|quatro|cinco|seis|sete|oito|nove|dez|onze|doze|treze|catorze quatorze"
+        "|quinze|dezesseis"
+        "|dezessete|dezoito|dezenove|vinte"
+    ),
     "nl": "een één|twee|drie|vier|vijf|zes|zeven|acht|negen|tien|elf|twaalf|dertien|veertien|vijftien",
-    "ru": "один одна одно одного одной|два две двух двое|три трех трёх|четыре четырех|пять пяти|шесть шести|семь семи"
-    "|восемь|девять|десять десяти|одиннадцать|двенадцать|тринадцать|четырнадцать|пятнадцать",
+    "ru": (
+        "один одна одно одного одной|два две двух двое|три трех трёх|четыре четырех|пять пяти|шесть шести"
+        "|семь семи"
+        "|восемь|девять|десять десяти|одиннадцать|двенадцать|тринадцать|четырнадцать|пятнадцать"
+    ),
     "ko": "한 하나|두 둘|세 셋|네 넷|다섯|여섯|일곱|여덟|아홉|열",
 }
 _TENS = {
-    "it": {"trenta": 30, "quaranta": 40, "cinquanta": 50, "sessanta": 60, "settanta": 70, "ottanta": 80, "cento": 100},
-    "pt": {"trinta": 30, "quarenta": 40, "cinquenta": 50, "sessenta": 60, "setenta": 70, "oitenta": 80, "cem": 100},
+    "it": {
+        "trenta": 30,
+        "quaranta": 40,
+        "cinquanta": 50,
+        "sessanta": 60,
+        "settanta": 70,
+        "ottanta": 80,
+        "cento": 100,
+    },
+    "pt": {
+        "trinta": 30,
+        "quarenta": 40,
+        "cinquenta": 50,
+        "sessenta": 60,
+        "setenta": 70,
+        "oitenta": 80,
+        "cem": 100,
+    },
     "nl": {"twintig": 20, "dertig": 30, "veertig": 40, "vijftig": 50, "honderd": 100},
     "ru": {"двадцать": 20, "тридцать": 30, "сорок": 40, "пятьдесят": 50, "шестьдесят": 60, "сто": 100},
     "ko": {"스무": 20, "서른": 30},

@@ -40,7 +40,7 @@ class Judge:
         return self.answers.pop(0)
 
 
-def decide(hits: list[Hit], judge: Judge, *, intent: Intent = FAQ, language: str = "en", **options: bool):  # type: ignore[no-untyped-def]
+def decide(hits: list[Hit], judge: Judge, *, intent: Intent = FAQ, language: str = "en", **options: str):  # type: ignore[no-untyped-def]
     question = "may I send it back after two weeks"
     return Decider(CALIBRATION, **options).decide(question, language, intent, hits, judge)  # type: ignore[arg-type]
 
@@ -105,13 +105,14 @@ def test_without_a_judge_the_search_alone_decides(dense: float, action: Action) 
     assert decide([hit(dense=dense)], Judge(None)).action is action
 
 
-def test_a_long_text_is_composed_and_a_sacred_one_never() -> None:
-    assert decide([hit(LONG)], Judge(2.0)).action is Action.ANSWER
-    assert decide([hit(replace(LONG, verbatim=True))], Judge(2.0)).action is Action.VERBATIM
+def test_a_long_text_is_composed_only_where_that_is_wanted_and_a_sacred_one_never() -> None:
+    assert decide([hit(LONG)], Judge(2.0)).action is Action.VERBATIM
+    assert decide([hit(LONG)], Judge(2.0), compose="long").action is Action.ANSWER
+    assert decide([hit(replace(LONG, verbatim=True))], Judge(2.0), compose="long").action is Action.VERBATIM
 
 
 def test_without_a_generator_every_answer_is_curated() -> None:
-    assert decide([hit(LONG)], Judge(2.0), can_compose=False).action is Action.VERBATIM
+    assert decide([hit()], Judge(2.0), language="fr", compose="none").action is Action.VERBATIM
 
 
 def test_an_entry_in_another_language_is_worded_unless_it_is_sacred() -> None:
