@@ -77,13 +77,13 @@ class TestTransformersGenerator(GeneratorContract):
     @pytest.fixture(scope="class")
     def build(self, folder: Path) -> Callable[[int, int, float], Generator]:
         return lambda slots, queue, timeout_s: TransformersGenerator(
-            str(folder), threads=2, slots=slots, queue=queue, timeout_s=timeout_s, context_tokens=256
+            str(folder), threads=1, slots=slots, queue=queue, timeout_s=timeout_s, context_tokens=256
         )
 
 
 @pytest.fixture(scope="module")
 def generator(folder: Path) -> TransformersGenerator:
-    return TransformersGenerator(str(folder), threads=2, context_tokens=256)
+    return TransformersGenerator(str(folder), threads=1, context_tokens=256)
 
 
 def test_warmed_start_is_not_read_again(generator: TransformersGenerator) -> None:
