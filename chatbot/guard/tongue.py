@@ -159,7 +159,7 @@ def guess_language(text: str, default: str) -> str:
     words = [plain(word) for word in re.findall(r"[^\W\d_]+", text)]
     votes = {name: sum(word in stop for word in words) for name, stop in STOPWORDS.items() if name != "ru"}
     best = max(votes, key=lambda name: votes[name])
-    return best if votes[best] >= 2 and votes[best] > 1.5 * votes.get(default, 0) else default
+    return best if votes[best] > 1.5 * votes.get(default, 0.0) else default
 
 
 def _other_language(sentence: str, language: str) -> str | None:

@@ -1,0 +1,245 @@
+"""Which wordings the guard lets out and which it refuses, and why."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatbot.guard import check
+from chatbot.turn import GuardVerdict
+from tests.chatbot.guard_helpers import language_of
+
+CASES: list[dict[str, Any]] = [
+    json.loads(line) for line in (Path(__file__).parent / "guard_cases.jsonl").read_text("utf-8").splitlines()
+]
+RETURNS = (
+    "How long do I have to return something?",
+    "You have 30 days from delivery to return an item for any reason. It may be opened but must be complete "
+    "and undamaged. Gift cards cannot be returned. Write to care@lumora.example or call +1 888 555 0142.",
+)
+
+
+def verdict(
+    answer: str,
+    *,
+    sources: tuple[str, ...] = RETURNS,
+    question: str = "can I return it",
+    language: str = "en",
+    kind: Literal["answer", "translation"] = "answer",
+    finished: bool = True,
+) -> GuardVerdict:
+    return check(
+        answer,
+        question=question,
+        language=language,
+        sources=sources,
+        kind=kind,
+        language_of=language_of,
+        finished=finished,
+    )
+
+
+def of_case(case: dict[str, Any]) -> GuardVerdict:
+    return verdict(
+        case["answer"],
+        sources=tuple(case["sources"]),
+        question=case["question"],
+        language=case["language"],
+        kind=case["kind"],
+    )
+
+
+def test_the_labelled_wordings_are_told_apart() -> None:
+    refused = Counter(case["label"] for case in CASES if not of_case(case).passed)
+    total = Counter(case["label"] for case in CASES)
+    assert total["good"] >= 120
+    assert total["bad"] >= 120
+    assert refused["bad"] / total["bad"] >= 0.97
+    assert refused["good"] / total["good"] <= 0.05
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c["label"] == "good"][:40], ids=lambda c: c["id"])
+def test_a_curated_answer_itself_passes(case: dict[str, Any]) -> None:
+    if case["kind"] == "answer":
+        assert of_case(case | {"answer": case["sources"][-1]}).passed
+
+
+@pytest.mark.parametrize(
+    ("source", "answer", "language"),
+    [
+        ("Open from 18:00.", "We open at 6 pm.", "en"),
+        ("Open from 18:00.", "Abierto desde las 6 de la tarde.", "es"),
+        ("Open from 18:00.", "下午6点开门。", "zh"),
+        ("Open from 18:00.", "18点开门。", "zh"),
+        ("Open from 18:00.", "Ab 18 Uhr geöffnet.", "de"),
+        ("Open from 18:00.", "Ouvert dès 18h.", "fr"),
+        ("Open from 18:00.", "午後6時から営業します。", "ja"),
+        ("It costs 1,000 yuan.", "费用为一千元。", "zh"),
+        ("It costs 1,000 yuan.", "费用为１０００元。", "zh"),
+        ("It costs 1,000 yuan.", "Das kostet 1.000 Yuan.", "de"),
+        ("It costs 1,000 yuan.", "Cela coûte 1 000 yuans.", "fr"),
+        ("费用3万元。", "It costs 30,000 yuan.", "en"),
+        ("It weighs 3.5 kg.", "Es wiegt 3,5 kg.", "de"),
+        ("It takes two days.", "需要两天。", "zh"),
+        ("It takes two days.", "Cela prend deux jours.", "fr"),
+        ("It takes two days.", "2日かかります。", "ja"),
+        ("Ready in 30 minutes.", "Lista en media hora.", "es"),
+        ("Ready in 30 minutes.", "半小时内完成。", "zh"),
+        ("Until 31 January.", "1月31日まで。", "ja"),
+        ("Until 31 January.", "Bis 31.01. möglich.", "de"),
+        ("Until 31 January.", "Hasta el 31 de enero.", "es"),
+        ("Guarantee of 24 months.", "Deux ans de garantie.", "fr"),
+        ("10% off.", "打九折。", "zh"),
+        ("Guarantee of 24 months.", "两年质保。", "zh"),
+        ("Wait 90 minutes.", "等一个半小时。", "zh"),
+        ("45 Tage Zeit.", "Cuarenta y cinco días.", "es"),
+        ("90 days.", "Quatre-vingt-dix jours.", "fr"),
+        ("3日かかります。", "사흘이 아니라 3일 걸립니다.", "ko"),
+        ("Valid for 2 weeks.", "Действует две недели.", "ru"),
+    ],
+)
+def test_numbers_are_known_again_in_other_notations(source: str, answer: str, language: str) -> None:
+    reasons = verdict(answer, sources=(source,), language=language, kind="translation").reasons
+    assert not [r for r in reasons if r.startswith(("number", "lost"))]
+
+
+@pytest.mark.parametrize(
+    ("source", "answer", "language"),
+    [
+        ("Refund within 5 working days.", "Refund within 5 days.", "en"),
+        ("Refund within 24 hours.", "Refund within 24 days.", "en"),
+        ("Warranty 12 months.", "Garantie 12 ans.", "fr"),
+        ("It costs $30.", "Es kostet 30 €.", "de"),
+        ("It costs ¥300.", "It costs $300.", "en"),
+        ("20 % discount.", "20 € Rabatt.", "de"),
+        ("5个工作日内退款。", "5天内退款。", "zh"),
+        ("5 working days.", "5日以内です。", "ja"),
+        ("Open until 6 pm.", "Open until 6 am.", "en"),
+        ("Until 31 January.", "Bis 31. Juli.", "de"),
+        ("Guarantee of one year.", "Two years of guarantee.", "en"),
+        ("Six months.", "Douze mois.", "fr"),
+        ("30 days.", "三十个工作日。", "zh"),
+        ("Over 20 pieces.", "Over 20 days.", "en"),
+    ],
+)
+def test_changed_units_times_and_dates_are_refused(source: str, answer: str, language: str) -> None:
+    reasons = verdict(answer, sources=(source,), language=language, kind="translation").reasons
+    assert [r for r in reasons if r.startswith("number")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "language"),
+    [
+        ("请稍等一下，有一些商品可以退货。", "zh"),
+        ("十分抱歉，请扫描二维码联系第三方。", "zh"),
+        ("There is one thing: the item must be complete.", "en"),
+        ("Un article peut être retourné par une personne.", "fr"),
+        ("Einen Artikel können Sie zurückgeben.", "de"),
+        ("Puedes devolver un artículo o una pieza.", "es"),
+    ],
+)
+def test_articles_and_idioms_are_no_numbers(answer: str, language: str) -> None:
+    assert not [r for r in verdict(answer, language=language).reasons if r.startswith("number")]
+
+
+def test_a_number_of_the_question_alone_is_refused_but_its_order_number_may_be_echoed() -> None:
+    question = "can I return TP2610034587 after 45 days"
+    assert "number:45 days" in verdict("Yes, you can return it for 45 days.", question=question).reasons
+    assert verdict("You can return TP2610034587 within 30 days from delivery.", question=question).passed
+
+
+def test_consecutive_list_numbers_are_no_facts_but_others_are() -> None:
+    steps = ("How?", "Open the app and choose the camera. Hold the button. Scan the code.")
+    good = "1. Open the app and choose the camera.\n2. Hold the button.\n3. Scan the code."
+    assert verdict(good, sources=steps, question="how").passed
+    odd = good.replace("3.", "7.")
+    assert "number:7" in verdict(odd, sources=steps, question="how").reasons
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("You have 30 days from delivery. See https://lumora.example/x.", "link:https://lumora.example/x"),
+        ("You have 30 days from delivery. Write to help@lumora.example.", "email:help@lumora.example"),
+        ("You have 30 days from delivery. Call +1 888 555 0100.", "number:+1 888 555 0100"),
+        ("You have 30 days from delivery with PayPal.", "name:PayPal"),
+        ("You have 30 days from delivery for the ZX-900.", "code:ZX-900"),
+        ("Dear [name], you have 30 days from delivery.", "placeholder:[name]"),
+        ("You have 30 days from delivery, {company} says.", "placeholder:{company}"),
+        ("You have 30 days from delivery at 5 Long Street.", "address:5 Long Street"),
+        ("You have 30 days from delivery.<|im_end|>", "markup:chat"),
+        ("# Returns\nYou have 30 days from delivery.", "markup:markdown"),
+        ("You have 30 days from delivery.<br>", "markup:html"),
+        ("You have 30 days from delivery, 可以退货 within it.", "script:可"),
+        ("As an AI language model, I say 30 days from delivery.", "form:ai"),
+        ("I cannot answer this question.", "form:refusal"),
+        ("can I return it", "form:echo"),
+        ("", "form:empty"),
+        ("You have 30 days from delivery to return an item and the", "form:cut"),
+        ("Yes, gift cards can be returned.", "negation:flipped"),
+    ],
+)
+def test_each_violation_is_named(answer: str, reason: str) -> None:
+    assert reason in verdict(answer).reasons
+
+
+def test_an_unfinished_answer_is_cut() -> None:
+    assert verdict("You have 30 days from delivery.").passed
+    assert verdict("You have 30 days from delivery.", finished=False).reasons == ("form:cut",)
+
+
+def test_short_answers_pass_whatever_the_language_function_says() -> None:
+    source = ("Was kostet es?", "Es kostet 30 €.")
+    for answer in ("30 €", "30 €.", "30 Euro."):
+        assert check(
+            answer,
+            question="preis?",
+            language="de",
+            sources=source,
+            kind="answer",
+            language_of=lambda _: "fr",
+        ).passed
+
+
+def test_reasons_never_carry_the_question() -> None:
+    secret = "my name is Aurelia Winterbottom and I cry"
+    answer = "Aurelia Winterbottom cries for 99 days and pays 12 dollars to Mallory."
+    reasons = verdict(answer, question=secret).reasons
+    assert reasons
+    assert not [r for r in reasons if "cry" in r or "my name" in r]
+
+
+@pytest.mark.parametrize("lost", ["5 working days", "https://shop.lumora.example/r", "TP-E200", "$30"])
+def test_a_translation_keeps_every_number_link_and_code(lost: str) -> None:
+    source = (
+        "Refund of $30 for the TP-E200 within 5 working days, see https://shop.lumora.example/r for details."
+    )
+    whole = {
+        "$30": "30 $",
+        "TP-E200": "TP-E200",
+        "5 working days": "5 Werktagen",
+        "https://shop.lumora.example/r": "https://shop.lumora.example/r",
+    }
+    text = "Erstattung von {} für das {} innerhalb von {}, siehe {} für Einzelheiten."
+    assert verdict(text.format(*whole.values()), sources=(source,), language="de", kind="translation").passed
+    gone = [("" if name == lost else word) for name, word in whole.items()]
+    assert not verdict(text.format(*gone), sources=(source,), language="de", kind="translation").passed
+
+
+@given(st.text(max_size=200), st.sampled_from(["en", "zh", "de", "ja", "ko", "ru", "xx"]))
+@settings(deadline=None, max_examples=200)
+def test_any_text_gets_a_verdict(text: str, language: str) -> None:
+    for kind in ("answer", "translation"):
+        assert isinstance(verdict(text, language=language, kind=kind), GuardVerdict)  # type: ignore[arg-type]
+
+
+@given(st.text(max_size=120), st.text(max_size=120))
+@settings(deadline=None, max_examples=100)
+def test_any_source_gets_a_verdict(source: str, question: str) -> None:
+    assert verdict("You have 30 days.", sources=(source,), question=question) is not None
