@@ -42,7 +42,7 @@ def make_app(conversations: Conversations) -> Callable[..., FastAPI]:
         loader = BotLoader(lambda _report: chosen)
         loader.start()
         assert loader._thread is not None
-        loader._thread.join(5)
+        loader._thread.join(60)
         return create_app(loader, conversations, Settings(**settings))
 
     return make

@@ -22,7 +22,7 @@ from tests.fakes import FakeBot
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.005)
@@ -33,10 +33,10 @@ def test_it_is_alive_at_once_and_ready_when_the_bot_is_loaded(conversations: Con
 
     def build(report: Report) -> FakeBot:
         report("embedder", 0, 4)
-        models.wait(5)
+        models.wait(60)
         report("ready", 4, 4)
         report("index", 10, 20)
-        index.wait(5)
+        index.wait(60)
         return FakeBot()
 
     with TestClient(create_app(BotLoader(build), conversations, Settings())) as client:
