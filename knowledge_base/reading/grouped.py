@@ -75,8 +75,9 @@ def _check_depth(text: str, path: Path) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > _MAX_DEPTH:
+                line = event.start_mark.line + 1 if event.start_mark else 1
                 raise ReadError(
-                    f"{path}, line {event.start_mark.line + 1}: found more than {_MAX_DEPTH} levels, "
+                    f"{path}, line {line}: found more than {_MAX_DEPTH} levels, "
                     "expected a list of groups"
                 )
         elif isinstance(event, yaml.CollectionEndEvent):

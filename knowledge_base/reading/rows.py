@@ -63,6 +63,9 @@ def columns(headers: Sequence[str], where: str) -> list[str | None]:
         ReadError: question or answer is missing, or two headers mean the same column.
     """
     names = [column_of(header) for header in headers]
+    for place, header in enumerate(headers):
+        if len(header.strip()) == 1 and header.isascii() and names.count(names[place]) > 1:
+            names[place] = None  # a column `a` beside `answer` is something else
     for name in ("question", "answer"):
         if name not in names:
             found = ", ".join(repr(header[:30]) for header in headers[:12]) or "none"

@@ -34,6 +34,10 @@ def test_the_delimiter_is_told_from_the_header(read: Read, delimiter: str) -> No
     assert (entry.question, entry.answer) == ("Where", "Here")
 
 
+def test_a_column_named_a_beside_answer_is_something_else(read: Read) -> None:
+    assert read("a.csv", "question,answer,a\nWhere,Here,1\n")[0].answer == "Here"
+
+
 def test_ids_stay_the_same_without_an_id_column(read: Read) -> None:
     first = read("a.csv", "question,answer\nWhere?,Here\n")
     second = read("b.jsonl", '{"question": "Where?", "answer": "There"}\n')
