@@ -33,6 +33,8 @@ Floats = NDArray[np.float32]
 Progress = Callable[[int, int], None]
 
 _FOLDS = 10
+_NEAR, _FAR = 2.0, 0.3
+"""Weight of a near miss and of another wrong entry: the search tells the latter by itself."""
 _RIDGE = 0.005
 """Inverse strength of the L2 penalty on standardised states; the best of
 0.001, 0.003, 0.005 and 0.01 in cross-validation."""
@@ -97,6 +99,8 @@ class Pair:
     entry: int
     question: int
     label: bool
+    near: bool = False
+    """The entry is the near miss of a question that has no answer."""
 
 
 def pairs_of(cases: Sequence[Case], embedder: Embedder) -> list[Pair]:
@@ -108,7 +112,8 @@ def pairs_of(cases: Sequence[Case], embedder: Embedder) -> list[Pair]:
             found = {_number(hit) for hit in base.search(question.text, question.language, limit=READ)}
             near = () if question.near is None else (question.near,)
             for e in sorted({*found, *question.answers, *near}):
-                pairs.append(Pair(case.id, e, q, e in question.answers))
+                near_miss = not question.answers and e == question.near
+                pairs.append(Pair(case.id, e, q, e in question.answers, near_miss))
     return pairs
 
 
@@ -191,11 +196,12 @@ def fit_probe(
     """
     labels = np.array([pair.label for pair in pairs], dtype=bool)
     groups = np.array([pair.case for pair in pairs])
+    importance = np.array([1.0 if pair.label else _NEAR if pair.near else _FAR for pair in pairs])
     unseen = np.zeros(len(pairs), dtype=np.float32)
     for train, test in GroupKFold(_FOLDS).split(hidden, labels, groups):
-        weights, bias, scale = _logistic(hidden[train], labels[train])
+        weights, bias, scale = _logistic(hidden[train], labels[train], importance[train])
         unseen[test] = (hidden[test] * scale) @ weights + bias
-    weights, bias, scale = _logistic(hidden, labels)
+    weights, bias, scale = _logistic(hidden, labels, importance)
     scaled = hidden * scale
     ridge = np.eye(scaled.shape[1]) * 1.0
     level = np.linalg.solve(scaled.T @ scaled + ridge, scaled.T @ np.full(len(scaled), 30.0))
@@ -211,12 +217,14 @@ def fit_probe(
     return probe, unseen
 
 
-def _logistic(hidden: Floats, labels: NDArray[np.bool_]) -> tuple[Floats, float, Floats]:
+def _logistic(
+    hidden: Floats, labels: NDArray[np.bool_], importance: NDArray[np.float64]
+) -> tuple[Floats, float, Floats]:
     """Weights and bias for ``hidden * scale``; scale is one over the standard deviation."""
     mean = hidden.mean(0)
     scale = 1.0 / (hidden.std(0) + 1e-3)
-    model = LogisticRegression(C=_RIDGE, max_iter=500, class_weight="balanced")
-    model.fit((hidden - mean) * scale, labels)
+    model = LogisticRegression(C=_RIDGE, max_iter=500)
+    model.fit((hidden - mean) * scale, labels, sample_weight=importance)
     weights = model.coef_[0]
     bias = float(model.intercept_[0] - (mean * scale) @ weights)
     return weights.astype(np.float32), bias, scale.astype(np.float32)
