@@ -20,7 +20,8 @@ from chatbot.turn import Action, Intent, Message, Route
 from chatbot.writer import Writer
 from knowledge_base.entry import Entry
 from knowledge_base.search import KnowledgeBase
-from tests.fakes import FakeGenerator, HashEmbedder
+from tests.embedders import HashEmbedder
+from tests.fakes import FakeGenerator
 
 SAMPLE = Path(__file__).parents[2] / "knowledge_base" / "sample"
 ENTRIES = [
