@@ -7,7 +7,6 @@ STAMP  := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 
 export TOKENIZERS_PARALLELISM := false
-export HF_HUB_OFFLINE ?= 1
 
 .PHONY: run test check bench models setup clean
 
@@ -18,7 +17,7 @@ run: $(STAMP)
 test: $(DEV) check
 	@$(BIN)/kefu models pull
 	@echo "== tests"
-	@$(BIN)/python -m pytest
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
 
 check: $(DEV)
 	@echo "== ruff"
