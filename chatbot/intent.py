@@ -29,6 +29,7 @@ from chatbot.intent_fit import (
     fit_gate,
     fit_ridge,
     fit_temperature,
+    held_out_rows,
     nearest_others,
 )
 from chatbot.turn import Intent, Route
@@ -108,12 +109,13 @@ class IntentModel:
         own = np.array([column.get(label, len(names)) for label in labels], dtype=np.int64)
         mean = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
         support = _centred(vectors, mean)
-        coefficients, held_out = fit_ridge(support, own, len(names) + 1, gamma, ridge)
-        near, near_out = nearest_others(support, own, len(names))
-        inside = own < len(names)
-        temperature = fit_temperature(held_out[inside, :-1], own[inside])
-        scored = Scored(held_out, near, near_out, temperature)
-        gate = None if inside.all() else fit_gate(scored, own)
+        probe = held_out_rows(own, len(names))
+        coefficients, held_out = fit_ridge(support, own, len(names) + 1, gamma, ridge, probe)
+        seen = own[probe]
+        inside = seen < len(names)
+        temperature = fit_temperature(held_out[inside, :-1], seen[inside])
+        scored = Scored(held_out, *nearest_others(support, own, len(names), probe), temperature)
+        gate = None if inside.all() else fit_gate(scored, seen)
         return cls(names, mean, support, coefficients, own, temperature, gate, fingerprint, gamma)
 
     def scores(self, vectors: Floats) -> Scored:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chatbot.errors import ModelError
+
 __all__ = [
     "OUT_OF_SCOPE_LABELS",
     "Gate",
@@ -15,6 +17,7 @@ __all__ = [
     "fit_gate",
     "fit_ridge",
     "fit_temperature",
+    "held_out_rows",
     "nearest_others",
     "softmax",
 ]
@@ -105,13 +108,28 @@ def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
     return result
 
 
-def fit_ridge(
-    support: Floats, own: NDArray[np.int64], classes: int, gamma: float, ridge: float
-) -> tuple[Floats, Floats]:
-    """Kernel ridge regression on ±1 targets, with its leave-one-out scores.
+def held_out_rows(own: NDArray[np.int64], outside: int, most: int = 3000) -> NDArray[np.int64]:
+    """The rows whose leave-one-out scores are looked at: all out of scope, and ``most`` others at random."""
+    inner = np.flatnonzero(own != outside)
+    if len(inner) > most:
+        inner = np.random.default_rng(0).choice(inner, most, replace=False)
+    return np.sort(np.concatenate([inner, np.flatnonzero(own == outside)]))
 
-    With G = K + ridge·I and a = G⁻¹Y the score of example i by a model that was
-    trained without it is y_i − a_i / (G⁻¹)_ii.
+
+def fit_ridge(
+    support: Floats,
+    own: NDArray[np.int64],
+    classes: int,
+    gamma: float,
+    ridge: float,
+    probe: NDArray[np.int64],
+) -> tuple[Floats, Floats]:
+    """Kernel ridge regression on ±1 targets, with leave-one-out scores of some rows.
+
+    With G = K + ridge·I and a = G⁻¹Y the score of row i by a model that was
+    trained without it is y_i − a_i / (G⁻¹)_ii.  The probed rows are put last:
+    then their block of G⁻¹ is that of their own corner of the Cholesky factor,
+    and the scores cost next to nothing.
 
     Args:
         support: unit vectors, shape (n, d).
@@ -119,48 +137,59 @@ def fit_ridge(
         classes: number of columns.
         gamma: kernel width.
         ridge: added to the diagonal.
+        probe: rows whose held-out scores are wanted, shape (p,).
 
     Returns:
-        Dual weights and leave-one-out scores, both of shape (n, classes).
+        Dual weights, shape (n, classes), and held-out scores, shape (p, classes).
     """
     from scipy.linalg import lapack
 
-    count = len(support)
+    count, first = len(support), len(support) - len(probe)
+    order = np.concatenate([np.setdiff1d(np.arange(count), probe), probe])
+    placed = support[order]
     gram = np.empty((count, count), dtype=np.float32, order="F")
     for start in range(0, count, ROWS):
-        block = support @ support[start : start + ROWS].T
+        block = placed @ placed[start : start + ROWS].T
         gram[:, start : start + ROWS] = np.exp(gamma * (block - 1.0))
     gram[np.diag_indices(count)] += ridge
     targets = np.full((count, classes), -1.0, dtype=np.float32)
-    targets[np.arange(count), own] = 1.0
+    targets[np.arange(count), own[order]] = 1.0
     factor, info = lapack.spotrf(gram, lower=1, overwrite_a=1)
     if info != 0:
-        raise ArithmeticError(f"the kernel matrix of {count} examples is not positive definite (info {info})")
-    weights, _ = lapack.spotrs(factor, targets, lower=1)
-    inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
+        raise ModelError(
+            f"the kernel matrix of {count} examples is not positive definite (row {info}); "
+            "look for vectors that are not finite"
+        )
+    solved, _ = lapack.spotrs(factor, targets, lower=1)
+    inverse, _ = lapack.spotri(np.asfortranarray(factor[first:, first:]), lower=1, overwrite_c=1)
     diagonal = np.maximum(np.diagonal(inverse), 1e-9)
-    held_out = targets - weights / diagonal[:, None]
-    return np.ascontiguousarray(weights, dtype=np.float32), held_out.astype(np.float32)
+    held_out = targets[first:] - solved[first:] / diagonal[:, None]
+    weights = np.empty((count, classes), dtype=np.float32)
+    weights[order] = solved
+    return weights, held_out.astype(np.float32)
 
 
-def nearest_others(support: Floats, own: NDArray[np.int64], outside: int) -> tuple[Floats, Floats]:
-    """Cosine of each example to the nearest other one, in scope and out of scope.
+def nearest_others(
+    support: Floats, own: NDArray[np.int64], outside: int, probe: NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    """Cosine of each probed row to the nearest other one, in scope and out of scope.
 
     Args:
         support: unit vectors, shape (n, d).
         own: class of each.
         outside: number of the out-of-scope class.
+        probe: the rows, shape (p,).
 
     Returns:
-        Two arrays of shape (n,); −1 where there is no other.
+        Two arrays of shape (p,); −1 where there is no other.
     """
     out = own == outside
-    near = np.full(len(own), -1.0, dtype=np.float32)
+    near = np.full(len(probe), -1.0, dtype=np.float32)
     near_out = near.copy()
-    for start in range(0, len(own), ROWS):
-        block = support[start : start + ROWS] @ support.T
-        rows = np.arange(len(block))
-        block[rows, rows + start] = -1.0
+    for start in range(0, len(probe), ROWS):
+        rows = probe[start : start + ROWS]
+        block = support[rows] @ support.T
+        block[np.arange(len(rows)), rows] = -1.0
         near[start : start + ROWS] = np.max(block, axis=1, where=~out, initial=-1.0)
         near_out[start : start + ROWS] = np.max(block, axis=1, where=out, initial=-1.0)
     return near, near_out
