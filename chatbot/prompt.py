@@ -81,25 +81,41 @@ _ANSWER_EXAMPLES = (
 )
 _TRANSLATION_SYSTEM = (
     "You translate a company's answer to its customers into {language}, whole and natural, in polite customer "
-    "service style. Keep every number, amount, unit, time, name, code and link. Add nothing and leave nothing "
-    "out. Write only {language}."
+    "service style. Keep every number, unit, currency, time, weekday, name, code and link as it is. Add nothing "
+    "and leave nothing out. Every word is {language}."
 )
+_STRICTER = " Write plain {language} only, no word of another language; do not convert numbers or currencies."
 _TRANSLATION_EXAMPLES = {
-    "de": "Bestellungen, die vor 14:00 Uhr eingehen, versenden wir am selben Tag. Der Versand kostet 4,50 €; ab "
-    "30 € ist er kostenlos.",
-    "en": "Orders placed before 14:00 are sent on the same day. Delivery costs €4.50; from €30 it is free.",
-    "es": "Los pedidos realizados antes de las 14:00 se envían el mismo día. El envío cuesta 4,50 €; a partir de "
-    "30 € es gratuito.",
-    "fr": "Les commandes passées avant 14:00 sont expédiées le jour même. La livraison coûte 4,50 € ; elle est "
-    "gratuite à partir de 30 €.",
-    "it": "Gli ordini effettuati prima delle 14:00 vengono spediti lo stesso giorno. La spedizione costa 4,50 €; "
-    "da 30 € è gratuita.",
-    "ja": "14:00までのご注文は当日に発送いたします。送料は4.50ユーロで、30ユーロ以上のご注文は無料です。",
-    "ko": "14:00 이전에 주문하시면 당일 발송됩니다. 배송비는 4.50유로이며, 30유로 이상이면 무료입니다.",
-    "pt": "Os pedidos feitos antes das 14:00 são enviados no mesmo dia. O envio custa 4,50 €; a partir de 30 € é "
-    "gratuito.",
-    "ru": "Заказы, оформленные до 14:00, отправляются в тот же день. Доставка стоит 4,50 €, от 30 € — бесплатно.",
-    "zh": "14:00前的订单当天发货。运费为4.50欧元，满30欧元免运费。",
+    "zh": {
+        "zh": "配送费15元，满200元免费。开封后不能退换，但可以换一次颜色。",
+        "de": "Die Lieferung kostet 15 Yuan und ist ab 200 Yuan kostenlos. Nach dem Öffnen ist keine Rückgabe möglich, "
+        "aber Sie können einmal die Farbe tauschen.",
+        "en": "Delivery costs 15 yuan and is free from 200 yuan. Opened items cannot be returned, but you can change "
+        "the colour once.",
+        "es": "El envío cuesta 15 yuanes y es gratuito a partir de 200 yuanes. Una vez abierto no se puede devolver, "
+        "pero puede cambiar de color una vez.",
+        "fr": "La livraison coûte 15 yuans et elle est gratuite à partir de 200 yuans. Un article ouvert ne peut pas "
+        "être retourné, mais vous pouvez changer de couleur une fois.",
+        "ja": "配送料は15元で、200元以上のご注文は無料です。開封後の返品はできませんが、色の変更は1回可能です。",
+    },
+    "en": {
+        "en": "Delivery costs $15 and is free from $200. Opened items cannot be returned, but you can change the colour "
+        "once.",
+        "de": "Die Lieferung kostet 15 $ und ist ab 200 $ kostenlos. Nach dem Öffnen ist keine Rückgabe möglich, aber "
+        "Sie können einmal die Farbe tauschen.",
+        "es": "El envío cuesta 15 $ y es gratuito a partir de 200 $. Una vez abierto no se puede devolver, pero puede "
+        "cambiar de color una vez.",
+        "fr": "La livraison coûte 15 $ et elle est gratuite à partir de 200 $. Un article ouvert ne peut pas être "
+        "retourné, mais vous pouvez changer de couleur une fois.",
+        "it": "La consegna costa 15 $ ed è gratuita da 200 $. Gli articoli aperti non si possono restituire, ma può "
+        "cambiare colore una volta.",
+        "ja": "配送料は15ドルで、200ドル以上のご注文は無料です。開封後の返品はできませんが、色の変更は1回可能です。",
+        "ko": "배송비는 15달러이며 200달러 이상은 무료입니다. 개봉한 상품은 반품할 수 없지만 색상은 한 번 바꿀 수 있습니다.",
+        "pt": "O envio custa 15 $ e é gratuito a partir de 200 $. Artigos abertos não podem ser devolvidos, mas pode "
+        "mudar de cor uma vez.",
+        "ru": "Доставка стоит 15 $ и бесплатна от 200 $. Вскрытый товар вернуть нельзя, но один раз можно поменять цвет.",
+        "zh": "配送费15美元，满200美元免费。开封后不能退换，但可以换一次颜色。",
+    },
 }
 
 
@@ -120,7 +136,12 @@ def answer_prompt(entry_question: str, entry_answer: str, question: str, languag
 
 
 def translation_prompt(
-    sentence: str, source_language: str, language: str, before: Sequence[tuple[str, str]] = ()
+    sentence: str,
+    source_language: str,
+    language: str,
+    before: Sequence[tuple[str, str]] = (),
+    *,
+    stricter: bool = False,
 ) -> Prompt:
     """Asks for one sentence of an answer in ``language``.
 
@@ -129,12 +150,13 @@ def translation_prompt(
 
     Args:
         before: the sentences translated so far, each with its translation.
+        stricter: for a second try, after the guard refused the first.
     """
-    messages = [ChatMessage("system", _TRANSLATION_SYSTEM.format(language=language_name(language)))]
-    example = _TRANSLATION_EXAMPLES.get(language)
-    pivot = _TRANSLATION_EXAMPLES.get(source_language) or _TRANSLATION_EXAMPLES["zh" if language == "en" else "en"]
-    if example is not None and pivot != example:
-        messages += [ChatMessage("user", pivot), ChatMessage("assistant", example)]
+    system = _TRANSLATION_SYSTEM + (_STRICTER if stricter else "")
+    messages = [ChatMessage("system", system.format(language=language_name(language)))]
+    examples = _TRANSLATION_EXAMPLES.get(source_language, {})
+    if language in examples:
+        messages += [ChatMessage("user", examples[source_language]), ChatMessage("assistant", examples[language])]
     for said, made in before:
         messages += [ChatMessage("user", said), ChatMessage("assistant", made)]
     messages.append(ChatMessage("user", sentence))

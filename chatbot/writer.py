@@ -77,7 +77,7 @@ class Writer:
         self._last_turn = time.monotonic()
         wording = self._word(decision, question, language, intent, listener)
         self._last_turn = time.monotonic()
-        if listener is not None and wording.guard != "passed":
+        if listener is not None and wording.guard == "not needed":
             listener.on_text(wording.text)
         return wording
 
@@ -156,19 +156,39 @@ class Writer:
         return self._outcome(entry, language, text, verdict, watch)
 
     def _translate(self, entry: Entry, question: str, language: str, listener: Listener | None) -> Wording:
-        """The entry's answer in the customer's language, sentence by sentence."""
+        """The entry's answer in the customer's language, sentence by sentence.
+
+        The first try is streamed; where the guard refuses a sentence, a second
+        one with a stricter prompt is made unheard.
+        """
         watch = _FirstPiece(listener)
+        text, verdict = self._sentence_by_sentence(entry, question, language, watch, stricter=False)
+        if verdict is not None and not verdict.passed and not watch.is_cancelled():
+            second = _FirstPiece(None)
+            text, again = self._sentence_by_sentence(entry, question, language, second, stricter=True)
+            if again is not None and again.passed:
+                verdict = again
+                watch.correct(text)
+        if verdict is not None and verdict.passed:
+            self._keep(entry, language, text)
+        return self._outcome(entry, language, text, verdict, watch)
+
+    def _sentence_by_sentence(
+        self, entry: Entry, question: str, language: str, watch: _FirstPiece, *, stricter: bool
+    ) -> tuple[str, GuardVerdict | None]:
+        """One whole translation and its verdict; it ends at the first sentence that is refused."""
         done: list[tuple[str, str]] = []
         whole = ""
         for sentence, gap in _sentences(entry.answer):
-            prompt = translation_prompt(sentence, entry.language, language, done)
+            prompt = translation_prompt(sentence, entry.language, language, done, stricter=stricter)
             watch.gap = _gap(whole, gap, language)
+            space = watch.gap
             text, verdict = self._guarded(prompt, watch, question, language, (sentence,), "translation")
             if verdict is None or not verdict.passed:
-                return self._outcome(entry, language, whole, verdict, watch)
-            whole += watch.gap + text
+                return whole, verdict
+            whole += space + text
             done.append((sentence, text))
-        verdict = check(
+        return whole, check(
             whole,
             question=question,
             language=language,
@@ -176,21 +196,22 @@ class Writer:
             kind="translation",
             language_of=self._language_of,
         )
-        if verdict.passed:
-            self._keep(entry, language, whole)
-        return self._outcome(entry, language, whole, verdict, watch)
 
     def _outcome(
         self, entry: Entry, language: str, text: str, verdict: GuardVerdict | None, watch: _FirstPiece
     ) -> Wording:
         """The wording if it passed, else the curated text."""
         assert self._generator is not None
+        model = self._generator.model_id
+        if verdict is not None and verdict.passed:
+            return Wording(text, language, "passed", model, "", watch.first_ms)
         if verdict is None:
             notice = {"notice": "busy"} if watch.failed == "busy" else {}
-            return self._curated(entry, language, guard=f"not needed: generator {watch.failed}", **notice)
-        if not verdict.passed:
-            return self._curated(entry, language, guard=str(verdict), generator=self._generator.model_id)
-        return Wording(text, language, "passed", self._generator.model_id, "", watch.first_ms)
+            curated = self._curated(entry, language, guard=f"not needed: generator {watch.failed}", **notice)
+        else:
+            curated = self._curated(entry, language, guard=str(verdict), generator=model)
+        watch.correct(curated.text)
+        return curated
 
     def _guarded(
         self,
@@ -249,6 +270,7 @@ class _FirstPiece:
         """Blank or line break before the next sentence; goes out with its first piece."""
         self.first_ms: float | None = None
         self.failed = ""
+        self._heard = False
 
     def __call__(self, piece: str) -> bool:
         """Takes the next piece; True stops the engine."""
@@ -256,7 +278,7 @@ class _FirstPiece:
         if piece and self.first_ms is None:
             self.first_ms = (time.perf_counter() - self._start) * 1000
         self._release(self.stream.feed(piece))
-        if self._listener is not None and self._listener.cancelled():
+        if self.is_cancelled():
             return True
         return self.stream.refused is not None
 
@@ -265,9 +287,19 @@ class _FirstPiece:
         if made.finish == "stop" and self.stream is not None and self.stream.refused is None:
             self._release(self.stream.finish())
 
+    def is_cancelled(self) -> bool:
+        """Has the listener left?"""
+        return self._listener is not None and self._listener.cancelled()
+
+    def correct(self, text: str) -> None:
+        """Gives the listener the text that counts, after a try that was refused."""
+        if self._listener is not None:
+            self._listener.on_text(("\n\n" if self._heard else "") + text)
+
     def _release(self, text: str) -> None:
         if text and self._listener is not None:
             self._listener.on_text(self.gap + text)
+            self._heard = True
             self.gap = ""
 
 
