@@ -24,7 +24,7 @@ Kind = Literal["answer", "translation"]
 
 LENGTH_BOUND = 1.6
 """An answer's weighted length against its sources'."""
-_NAME_RUN = {"answer": 12, "translation": 4}
+_NAME_RUN = {"answer": 12, "translation": 0}
 """How many characters of another script may be a name that the sources have."""
 
 LENGTH_ALLOWANCE = 12.0

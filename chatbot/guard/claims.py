@@ -15,12 +15,14 @@ from functools import lru_cache
 from chatbot.guard.facts import facts
 from chatbot.guard.form import sentences
 from chatbot.guard.names import squash
+from chatbot.guard.notation import Key
 from chatbot.guard.patterns import fold
 from chatbot.guard.units import plain
 from chatbot.guard.words import (
     ASSENT,
     CONDITION,
     DENIAL,
+    FREE,
     NEGATION,
     NOT_NEGATION,
     POLITE_CJK,
@@ -30,14 +32,20 @@ from chatbot.guard.words import (
 
 __all__ = ["contradicts", "drops_condition", "misplaced", "unsupported"]
 
-_WORD = re.compile(r"[^\W\d_]+")
-_HAN_RUN = re.compile(r"[\u3400-\u9fff々]+|[\u30a1-\u30faー]+|[\uac00-\ud7af]+|[a-zà-ɏ]{2,}")
+_WORD = re.compile(r"[^\W\d_][^\W_]*")
+"""A word, or a name that holds figures (``P5``)."""
+_HAN_RUN = re.compile(
+    r"第\d+|[a-zà-ɏ]+-?\d+[a-z\d]*|[\u3400-\u9fff々]+|[\u30a1-\u30faー]+|[\uac00-\ud7af]+|[a-zà-ɏ]{2,}"
+)
 _PAIRED = frozenset({"zh", "ja", "ko"})
 _CLAUSE = re.compile(r"[;:，；：。！？!?\n（）()]|,\s|\.\s|、(?=.{12})|\s[-–—]\s")
 _TIME_LIMIT = re.compile(
-    r"\b(?:within|until|before|after|once|up to|innerhalb|bis|vor|nach|ab|binnen|hasta|antes|dentro"
-    r"|después|dans les|jusqu\w*|avant|après|entro"
-    r"|prima|dopo|até|depois|о?до|после)\b|以内|之前|之后|前|后|まで|以降|内|超过|満|满|起"
+    r"\b(?:within|until|before|after|once|up to|innerhalb|binnen|spätestens|hasta|antes|dentro|después"
+    r"|dans les|jusqu\w*"
+    r"|avant|après|entro|prima|dopo|até|depois|до|после)\b|\b(?:bis|vor|nach|ab) (?:zu[mr]? )?(?:de[mrn] "
+    r")?(?:\d|erhalt"
+    r"|ablauf|ende|lieferung|abreise|abfahrt)|以内|之前|之后|(?<=[日天月年时時周间間点號号])(?:内|前|后"
+    r"|後|起)|まで|以降|超过"
 )
 
 
@@ -64,14 +72,14 @@ def units(text: str, language: str) -> tuple[str, ...]:
         bare = POLITE_CJK.sub(" ", fold(text))
         found: list[str] = []
         for run in _HAN_RUN.findall(bare):
-            if run.isascii() or len(run) == 1:
+            if run.isascii() or len(run) == 1 or run[-1].isdigit():
                 found.append(run)
             else:
                 found.extend(run[i : i + 2] for i in range(len(run) - 1))
         return tuple(found)
     stop = STOPWORDS.get(language, frozenset())
     words = (plain(word) for word in _WORD.findall(text))
-    return tuple(word for word in words if len(word) > 2 and word not in stop)
+    return tuple(word for word in words if (len(word) > 2 or word[-1].isdigit()) and word not in stop)
 
 
 @lru_cache(maxsize=1024)
@@ -94,6 +102,8 @@ def _match(unit: str, known: _Known, language: str) -> float:
     """1 when the known text has the unit, ½ when it has both characters of a pair, else 0."""
     if unit in known.whole:
         return 1.0
+    if unit[-1].isdigit():
+        return 0.0
     if language in _PAIRED:
         if len(unit) == 1:
             return 1.0 if unit in known.stems else 0.0
@@ -114,6 +124,8 @@ def unsupported(answer: str, source: str, question: str, language: str) -> str |
 
     Bounds were chosen on the even half of ``tests/chatbot/guard_cases.jsonl``.
     """
+    if FREE.search(fold(answer)) and not (FREE.search(fold(source)) or _INCLUDED.search(fold(source))):
+        return "free"
     said = units(answer, language)
     known, asked = _known(source, language), _known(f"{source}\n{question}", language)
     if len(said) >= 3:
@@ -128,6 +140,10 @@ def unsupported(answer: str, source: str, question: str, language: str) -> str |
     return None
 
 
+_INCLUDED = re.compile(
+    r"(?<!\d)0(?![\d.,])|includ|inclu|inbegriffen|inklusive|包含|不收|免|無償|込み|付き|without|sin |sans "
+    r"|ohne |no |paid by us|we pay|承担"
+)
 WHOLE_BOUND = 0.5
 SOURCE_BOUND = 0.34
 SENTENCE_BOUND = 0.34
@@ -195,12 +211,32 @@ def contradicts(answer: str, source: str, question: str, language: str) -> bool:
                 and not _negated(source, language)
             ):
                 return True
-    return _assent(answer, known, question, language)
+    return _affirms_denied(answer, known, language) or _assent(answer, known, question, language)
+
+
+def _affirms_denied(answer: str, known: Sequence[str], language: str) -> bool:
+    """Whether a sentence says all that a denied clause of the source says, but without the denial."""
+    strict, flat = STRICT_CONDITION.get(language), squash("\n".join(known))
+    clauses = [(clause, _negated(clause, language)) for sentence in known for clause in _clauses(sentence)]
+    for clause, negated in clauses:
+        said = units(NEGATION[language].sub(" ", fold(clause)), language) if negated else ()
+        if len(said) < 2 or (strict and strict.search(fold(clause))) or _TIME_LIMIT.search(fold(clause)):
+            continue
+        if any(
+            _share(said, _known(other, language), language) >= 0.75 for other, flag in clauses if not flag
+        ):
+            continue
+        for sentence in sentences(answer):
+            if _negated(sentence, language) or (strict and strict.search(fold(sentence))):
+                continue
+            if squash(sentence) not in flat and _share(said, _known(sentence, language), language) >= 0.8:
+                return True
+    return False
 
 
 def _assent(answer: str, known: Sequence[str], question: str, language: str) -> bool:
     """A flat yes where the sentence asked about says no, or a flat no where the source denies nothing."""
-    first = (sentences(answer) or [""])[0]
+    first = (sentences(answer) or ("",))[0]
     low = fold(first)
     assent, denial = ASSENT.get(language), DENIAL.get(language)
     said = units(f"{question} {first}", language)
@@ -237,28 +273,51 @@ def misplaced(answer: str, source: str, question: str, language: str) -> str | N
 
     Told by the words that only one of two passages of the source has: the
     passage with the number, and one with another number of the same class.
+    Passages are sentences first, then the parts between commas.
     """
-    passages = [
-        (_known(part, language), {key for fact in facts(part, language) for key in fact.keys})
-        for part in _PASSAGE.split(source)
-        if part.strip()
-    ]
     topic = _known("\n".join(s for s in sentences(source) if s.endswith(("?", "？"))), language)
     flat = squash(source)
+    levels = [_passages(_PASSAGE.split(source), language), _passages(_NUMBER_CLAUSE.split(source), language)]
     for passage in _PASSAGE.split(answer):
         for clause in _NUMBER_CLAUSE.split(passage):
             if squash(clause) in flat:
                 continue
-            for fact in facts(clause, language):
-                names = {name for name, _ in fact.keys}
-                own = [known for known, keys in passages if keys & fact.keys]
-                others = [
-                    known for known, keys in passages if not keys & fact.keys and names & {n for n, _ in keys}
-                ]
+            for token, keys in _amounts(clause, language):
                 texts = (clause, passage, question)
-                if len(own) == 1 and any(_belongs(texts, own[0], other, topic, language) for other in others):
-                    return fact.token
+                if any(_elsewhere(texts, keys, level, topic, language) for level in levels):
+                    return token
     return None
+
+
+def _amounts(text: str, language: str) -> list[tuple[str, frozenset[Key]]]:
+    """Numbers with their units, and "free" as an amount of nothing."""
+    found = [(fact.token, fact.keys) for fact in facts(text, language) if fact.keys]
+    free = FREE.search(fold(text))
+    return [*found, (free[0], frozenset({("free", 0.0)}))] if free else found
+
+
+def _passages(parts: Iterable[str], language: str) -> list[tuple[_Known, frozenset[Key]]]:
+    return [
+        (_known(part, language), frozenset(key for _, keys in _amounts(part, language) for key in keys))
+        for part in parts
+        if part.strip()
+    ]
+
+
+def _elsewhere(
+    texts: Sequence[str],
+    keys: frozenset[Key],
+    passages: Sequence[tuple[_Known, frozenset[Key]]],
+    topic: _Known,
+    language: str,
+) -> bool:
+    """Whether an amount stands in one passage only and the texts speak of another with a like amount."""
+    money = {"free", "usd", "eur", "gbp", "cny", "jpy"}
+    names = {name for name, _ in keys}
+    names |= money if "free" in names else set()
+    own = [known for known, held in passages if keys & held]
+    others = [known for known, held in passages if not keys & held and names & {name for name, _ in held}]
+    return len(own) == 1 and any(_belongs(texts, own[0], other, topic, language) for other in others)
 
 
 _PASSAGE = re.compile(r"[;；。！？!?\n]|\.\s")
@@ -269,7 +328,8 @@ def _belongs(texts: Sequence[str], own: _Known, other: _Known, topic: _Known, la
     """Whether all texts speak of ``other`` and none of ``own``; words of the topic tell nothing."""
     theirs = 0
     for text in texts:
-        said = [unit for unit in units(text, language) if _match(unit, topic, language) < 1]
+        content = units(FREE.sub(" ", fold(text)), language)
+        said = [unit for unit in content if _match(unit, topic, language) < 1]
         if any(_match(u, own, language) == 1 > _match(u, other, language) for u in said):
             return False
         theirs += sum(_match(u, other, language) == 1 > _match(u, own, language) for u in said)

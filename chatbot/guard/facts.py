@@ -25,10 +25,11 @@ from chatbot.guard.units import (
     plain,
 )
 
-__all__ = ["Fact", "Key", "facts"]
+__all__ = ["Fact", "Key", "facts", "read_facts"]
 
 _COMPOUND_ENDS = ("ig", "ige", "igen", "iges", "iger")
 _NEEDS_UNIT = frozenset({"sei", "neuf", "neuve", "due", "twice"})
+_HAN_IDIOMS = frozenset({"千万", "百万", "万千", "万万", "万一", "十一", "百十", "千百", "百千"})
 _CLASSIFIER_WORDS = frozenset("度家点點類类色本分层座名社円元块刀寸升米兆")
 
 
@@ -257,13 +258,17 @@ class _Scan:
         if self.text[end : end + 1] == "月" and value <= 12:
             return self._add(start, end + 1, {value}, {("monthname", value)})
         if unit is None or (unit[0] in _CLASSIFIER_WORDS and value < 4) or unit[0] == "分":
-            return end
+            spelled = (
+                len(written) > 1 and written not in _HAN_IDIOMS and not set("十百千万萬").isdisjoint(written)
+            )
+            return self._add(start, end, {value}, strong=False) if unit is None and spelled else end
         name = UNITS[unit[0]].name
         if value == 1 and (
             name == "count" or before[-1:] in tuple("前后後同某当當每") or self._part_of_day(unit)
         ):
             return unit[1]
-        return self._add(start, unit[1], {value}, typed({value}, unit[0]), strong=name != "count")
+        values = about if (about := _about(written)) else {value}
+        return self._add(start, unit[1], values, typed(values, unit[0]), strong=name != "count")
 
     def _part_of_day(self, unit: tuple[str, int]) -> bool:
         return unit[0] in ("日", "天") and self.text[unit[1] : unit[1] + 1] in (
@@ -355,6 +360,13 @@ class _Scan:
         return end
 
 
+def _about(written: str) -> set[float]:
+    """Both values of a vague number such as 两三 (two or three); empty for any other."""
+    if len(written) != 2 or any(c not in "一二两三四五六七八九" for c in written):
+        return set()
+    return {value for c in written if (value := han_value(c)) is not None}
+
+
 @lru_cache(maxsize=64)
 def _first_words(language: str) -> frozenset[str]:
     """Folded words at which a number or a month may begin, plain spelling."""
@@ -397,8 +409,7 @@ def _factors(fact: Fact) -> set[tuple[str, float]]:
     }
 
 
-@lru_cache(maxsize=2048)
-def facts(text: str, language: str) -> tuple[Fact, ...]:
+def read_facts(text: str, language: str) -> tuple[Fact, ...]:
     """The numbers of a text in order of appearance.
 
     Args:
@@ -406,3 +417,7 @@ def facts(text: str, language: str) -> tuple[Fact, ...]:
         language: primary subtag; decides which spelled-out numbers are known.
     """
     return tuple(_Scan(text, language).run())
+
+
+facts = lru_cache(maxsize=1024)(read_facts)
+"""As :func:`read_facts`, kept for texts that come again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
+from functools import lru_cache
 
 from chatbot.guard.patterns import fold
 
@@ -154,9 +155,10 @@ def refusals(text: str, source: str, whole_answer: bool) -> list[str]:
     return found
 
 
-def sentences(text: str) -> list[str]:
+@lru_cache(maxsize=512)
+def sentences(text: str) -> tuple[str, ...]:
     """Sentences and lines of a text, without blanks at their ends."""
-    return [part for match in _SENTENCE.finditer(text) if (part := match[0].strip())]
+    return tuple(part for match in _SENTENCE.finditer(text) if (part := match[0].strip()))
 
 
 def weight(text: str) -> float:

@@ -70,7 +70,7 @@ _BRANDS = (
     ";amex|american express|运通;apple pay|苹果支付;google pay|谷歌支付;klarna;stripe;venmo;zelle;bitcoin"
     "|btc|比特币;usdt;huabei|花呗;iban;sepa"
     ";dhl;ups;fedex|联邦快递;usps;gls;hermes;dpd;sf express|顺丰|順豊|順豐;京东|jd"
-    "|jd.com;圆通;中通;申通;韵达;ems|邮政;菜鸟|cainiao"
+    "|jd.com;圆通;中通;申通;韵达;ems|中国邮政;菜鸟|cainiao"
     ";yamato|ヤマト|黑猫|クロネコ;sagawa|佐川;correos;seur;mondial relay;chronopost;colissimo;la "
     "poste;royal mail;evri"
     ";amazon|亚马逊|アマゾン;tmall|天猫;taobao|淘宝;拼多多|pinduoduo;ebay;aliexpress"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from chatbot.guard.checking import Kind, allowed, check, hard_violations
-from chatbot.guard.facts import facts
+from chatbot.guard.facts import read_facts
 from chatbot.guard.support import unsettled_from
 from chatbot.turn import GuardVerdict
 
@@ -47,7 +47,7 @@ class GuardedStream:
             return ""
         self._text += piece
         text = self._text
-        found = facts(text, self._known.language)
+        found = read_facts(text, self._known.language)
         safe = min(self._held_from(), unsettled_from(text, self._known.language, found))
         if safe <= self._released:
             return ""

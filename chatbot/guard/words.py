@@ -6,7 +6,16 @@ import re
 
 from chatbot.guard.units import plain
 
-__all__ = ["ASSENT", "CONDITION", "DENIAL", "NEGATION", "NEGATION_LOOSE", "NOT_NEGATION", "STOPWORDS"]
+__all__ = [
+    "ASSENT",
+    "CONDITION",
+    "DENIAL",
+    "FREE",
+    "NEGATION",
+    "NEGATION_LOOSE",
+    "NOT_NEGATION",
+    "STOPWORDS",
+]
 
 _STOP: dict[str, str] = {
     "en": """
@@ -141,10 +150,13 @@ NOT_NEGATION: dict[str, re.Pattern[str]] = {
 NEGATION: dict[str, re.Pattern[str]] = {
     "zh": re.compile("不|没|沒|无法|無法|未|勿|禁止|谢绝|拒绝|无(?=[效权])"),
     "ja": re.compile("ません|ない(?!で)|なかった|不可|できかね|かねます|お断り|禁止|対象外|無効|ずに"),
-    "en": re.compile(r"\b(?:not|cannot|no|never|nor|neither|none|nobody|nothing)\b|n['’]t\b"),
-    "es": re.compile(r"\b(?:no|nunca|jamás|tampoco|ningún|ninguna|ninguno|nada|ni)\b"),
+    "en": re.compile(
+        r"\b(?:not|cannot|no|never|nor|neither|none|nobody|nothing|exclud\w*|unable|unavailable"
+        r"|impossible)\b|n['’]t\b"
+    ),
+    "es": re.compile(r"\b(?:no|nunca|jamás|tampoco|ningún|ninguna|ninguno|nada|ni|exclu\w+|imposible)\b"),
     "de": re.compile(r"\b(?:nicht|kein\w*|nie|niemals|weder|nichts|ausgeschlossen)\b"),
-    "fr": re.compile(r"\bne\b|\bn['’]|\b(?:aucune?|jamais|ni|impossible)\b"),
+    "fr": re.compile(r"\bne\b|\bn['’]|\b(?:aucune?|jamais|ni|impossible|exclu\w*)\b"),
     "it": re.compile(r"\b(?:non|nessun\w*|mai|né|niente)\b"),
     "pt": re.compile(r"\b(?:não|nunca|nenhum\w*|nem|nada)\b"),
     "nl": re.compile(r"\b(?:niet|geen|nooit|niets)\b"),
@@ -213,6 +225,15 @@ CONDITION: dict[str, re.Pattern[str]] = {
     ),
 }
 """What may stand for a condition in an answer."""
+
+FREE = re.compile(
+    r"(?<!feel )(?<!toll-)(?<!duty-)(?<!hands-)\bfree\b(?! to\b| from\b| time\b| space\b)|免费|免運費"
+    r"|免运费|包邮|免邮|無料|무료"
+    r"|\bgratis\b|\bgrátis\b|gratuit|kostenlos|kostenfrei|gebührenfrei|\bumsonst\b|sin (?:coste|costo"
+    r"|cargo)\b|sans frais"
+    r"|\boffert|бесплатн|no (?:extra )?(?:charge|cost|fee)|at no cost"
+)
+"""What says that something costs nothing."""
 
 STRICT_CONDITION: dict[str, re.Pattern[str]] = {
     "zh": re.compile("仅限|仅在|只有|只能|除外|除非|前提是|必须|仅(?!需|为|剩)|但(?:须|需)|才(?:能|可|会)"),

@@ -243,3 +243,52 @@ def test_any_text_gets_a_verdict(text: str, language: str) -> None:
 @settings(deadline=None, max_examples=100)
 def test_any_source_gets_a_verdict(source: str, question: str) -> None:
     assert verdict("You have 30 days.", sources=(source,), question=question) is not None
+
+
+TICKETS = (
+    "What do tickets cost?",
+    "Adults pay €12, children under 12 pay €6. Students show their card and pay €9. Groups enter for free.",
+)
+POOL = ("Is the pool heated?", "The indoor pool is heated to 28 °C all year. The outdoor pool is not heated.")
+CLEANING = (
+    "How do I clean it?",
+    "Wipe the filter with a damp cloth once a week. Do not put it in the dishwasher.",
+)
+TIERS = (
+    "Can I change my booking?",
+    "Flexible tickets can be changed for free. Basic tickets can be changed for $12 until the day before.",
+)
+
+
+@pytest.mark.parametrize(
+    ("sources", "answer", "reason"),
+    [
+        (TICKETS, "Students pay €6.", "misplaced:6"),
+        (TICKETS, "A child pays €12 for a ticket.", "misplaced:12"),
+        (TIERS, "Basic tickets can be changed for free.", "misplaced:free"),
+        (POOL, "The pool is free and heated to 28 °C.", "claims:free"),
+        (POOL, "Yes, the outdoor pool is heated.", "negation:flipped"),
+        (CLEANING, "Put the filter in the dishwasher once a week.", "negation:flipped"),
+    ],
+)
+def test_facts_are_not_moved_or_turned_round(sources: tuple[str, str], answer: str, reason: str) -> None:
+    assert reason in verdict(answer, sources=sources, question="tell me please").reasons
+
+
+@pytest.mark.parametrize(
+    ("sources", "answer"),
+    [
+        (TICKETS, "Students pay €9 when they show their card."),
+        (TICKETS, "Adults pay €12 and children under 12 pay €6."),
+        (TIERS, "Basic tickets can be changed for $12 until the day before; flexible tickets for free."),
+        (POOL, "Yes, the indoor pool is heated to 28 °C all year."),
+        (CLEANING, "Wipe the filter with a damp cloth once a week. Please don't use the dishwasher."),
+    ],
+)
+def test_facts_in_their_place_pass(sources: tuple[str, str], answer: str) -> None:
+    assert verdict(answer, sources=sources, question="tell me please").passed
+
+
+def test_words_of_the_source_may_be_cited_though_they_look_like_a_refusal() -> None:
+    source = ("Do you repair radios?", "I cannot repair radios, but my colleague in Hall 3 can.")
+    assert verdict("I cannot repair radios, but my colleague in Hall 3 can.", sources=source).passed
