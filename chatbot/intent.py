@@ -33,13 +33,14 @@ from chatbot.intent_fit import (
     nearest_others,
 )
 from chatbot.turn import Intent, Route
+from knowledge_base.normalise import key
 
 __all__ = ["OUT_OF_SCOPE", "IntentClassifier", "IntentModel", "IntentPrediction"]
 
 OUT_OF_SCOPE = "__out_of_scope__"
 """Name of the answer «none of the intents»."""
 
-FORMAT = 1
+FORMAT = 2
 Floats = NDArray[np.float32]
 
 
@@ -64,11 +65,11 @@ class IntentModel:
     mean: Floats
     """Mean of the training vectors, shape (d,)."""
     support: Floats
-    """Centred unit training vectors, shape (n, d)."""
+    """Centred unit training vectors, shape (n, d), the out-of-scope ones last."""
     coefficients: Floats
     """Dual weights, shape (n, len(labels) + 1); the last column is out of scope."""
-    own: NDArray[np.int64]
-    """Column of each training vector, shape (n,)."""
+    inside: int
+    """How many of the training vectors are in scope."""
     temperature: float
     gate: Gate | None
     """Out-of-scope detection; ``None`` when the training data had no example of it."""
@@ -107,8 +108,10 @@ class IntentModel:
             )
         column = {name: index for index, name in enumerate(names)}
         own = np.array([column.get(label, len(names)) for label in labels], dtype=np.int64)
+        order = np.argsort(own == len(names), kind="stable")
+        own = own[order]
         mean = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
-        support = _centred(vectors, mean)
+        support = _centred(vectors[order], mean)
         probe = held_out_rows(own, len(names))
         coefficients, held_out = fit_ridge(support, own, len(names) + 1, gamma, ridge, probe)
         seen = own[probe]
@@ -116,14 +119,14 @@ class IntentModel:
         temperature = fit_temperature(held_out[inside, :-1], seen[inside])
         scored = Scored(held_out, *nearest_others(support, own, len(names), probe), temperature)
         gate = None if inside.all() else fit_gate(scored, seen)
-        return cls(names, mean, support, coefficients, own, temperature, gate, fingerprint, gamma)
+        count = int((own < len(names)).sum())
+        return cls(names, mean, support, coefficients, count, temperature, gate, fingerprint, gamma)
 
     def scores(self, vectors: Floats) -> Scored:
         """Raw scores of m query vectors, shape (m, d)."""
         cosine = _centred(np.atleast_2d(vectors), self.mean) @ self.support.T
-        outside = self.own == len(self.labels)
-        near = np.max(cosine, axis=1, where=~outside, initial=-1.0)
-        near_out = np.max(cosine, axis=1, where=outside, initial=-1.0)
+        near = cosine[:, : self.inside].max(axis=1, initial=-1.0)
+        near_out = cosine[:, self.inside :].max(axis=1, initial=-1.0)
         np.exp(self.gamma * (cosine - 1.0), out=cosine)
         scores = (cosine @ self.coefficients).astype(np.float32, copy=False)
         return Scored(scores, near, near_out, self.temperature)
@@ -155,7 +158,6 @@ class IntentModel:
             mean=self.mean,
             support=self.support,
             coefficients=self.coefficients,
-            own=self.own,
         )
         manifest = {
             "format": FORMAT,
@@ -163,6 +165,7 @@ class IntentModel:
             "labels": self.labels,
             "temperature": self.temperature,
             "gamma": self.gamma,
+            "inside": self.inside,
             "gate": None if self.gate is None else self.gate.as_json(),
             "sha256": _digest(arrays),
             **(notes or {}),
@@ -189,12 +192,13 @@ class IntentModel:
             if _digest(arrays) != manifest["sha256"]:
                 raise ValueError("checksum")
             with np.load(arrays, allow_pickle=False) as parts:
-                stored = {name: parts[name] for name in ("mean", "support", "coefficients", "own")}
+                stored = {name: parts[name] for name in ("mean", "support", "coefficients")}
             gate = None if manifest["gate"] is None else Gate.from_json(manifest["gate"])
             return cls(
                 labels=tuple(manifest["labels"]),
                 temperature=float(manifest["temperature"]),
                 gamma=float(manifest["gamma"]),
+                inside=int(manifest["inside"]),
                 gate=gate,
                 fingerprint=fingerprint,
                 **stored,
@@ -213,7 +217,7 @@ class IntentClassifier:
         model: trained on this installation's intents.
         route: gives an intent's route.
         examples: texts whose intent is known for sure: the training examples
-            themselves, normalised by :func:`example_key`.
+            themselves, by their :func:`knowledge_base.normalise.key`.
     """
 
     def __init__(
@@ -230,17 +234,12 @@ class IntentClassifier:
             text: the message.
             vector: its embedding by ``encode_queries``, shape (d,).
         """
-        known = self._examples.get(example_key(text))
+        known = self._examples.get(key(text))
         if known is not None:
             return Intent(known, 1.0, self._route(known))
         found = self._model.predict(vector)[0]
         name = "out_of_scope" if found.label == OUT_OF_SCOPE else found.label
         return Intent(name, found.probability, self._route(name))
-
-
-def example_key(text: str) -> str:
-    """Texts with the same key are the same message: case, blanks and final marks do not count."""
-    return " ".join(text.casefold().split()).strip(" .。!！?？~～…,，")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -19,13 +19,13 @@ from chatbot.intent import (
     IntentClassifier,
     IntentModel,
     IntentPrediction,
-    example_key,
     read_manifest,
 )
 from chatbot.intent_fit import OUT_OF_SCOPE_LABELS
 from chatbot.training.nlu import Example, read_examples
 from chatbot.turn import Route
 from knowledge_base.embed import Embedder
+from knowledge_base.normalise import key, normalise
 
 __all__ = ["IntentReport", "evaluate_intents", "measure", "open_intents", "train_intents"]
 
@@ -71,12 +71,12 @@ def evaluate_intents(train: Path, test: Path, embedder: Embedder) -> IntentRepor
         embedder: gives the vectors of both.
     """
     learnt, asked = read_examples(train), read_examples(test)
-    vectors = embedder.encode_queries([example.text for example in learnt])
+    vectors = _vectors(learnt, embedder)
     begin = time.perf_counter()
     model = IntentModel.fit([example.label for example in learnt], vectors, fingerprint=embedder.fingerprint)
     train_seconds = time.perf_counter() - begin
     begin = time.perf_counter()
-    queries = embedder.encode_queries([example.text for example in asked])
+    queries = _vectors(asked, embedder)
     embed_ms = (time.perf_counter() - begin) * 1000 / len(asked)
     return measure(
         model,
@@ -141,7 +141,7 @@ def train_intents(
         folder: where ``model.npz`` and ``manifest.json`` go.
     """
     examples = read_examples(nlu)
-    vectors = embedder.encode_queries([example.text for example in examples])
+    vectors = _vectors(examples, embedder)
     model = IntentModel.fit(
         [example.label for example in examples], vectors, fingerprint=embedder.fingerprint
     )
@@ -165,15 +165,20 @@ def open_intents(
     return train_intents(nlu, route, embedder, folder)
 
 
+def _vectors(examples: Sequence[Example], embedder: Embedder) -> NDArray[np.float32]:
+    """Query vectors of the texts as they are embedded when a customer asks: normalised first."""
+    return embedder.encode_queries([normalise(example.text) for example in examples])
+
+
 def _sure(examples: Sequence[Example]) -> dict[str, str]:
     """Example text → intent, for texts that stand under one intent alone."""
     labels: dict[str, set[str]] = {}
     for example in examples:
-        labels.setdefault(example_key(example.text), set()).add(example.label)
+        labels.setdefault(key(example.text), set()).add(example.label)
     return {
-        key: next(iter(names))
-        for key, names in labels.items()
-        if key and len(names) == 1 and not names & OUT_OF_SCOPE_LABELS
+        text: next(iter(names))
+        for text, names in labels.items()
+        if text and len(names) == 1 and not names & OUT_OF_SCOPE_LABELS
     }
 
 

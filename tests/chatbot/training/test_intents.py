@@ -132,6 +132,19 @@ def test_a_damaged_model_is_trained_again(tmp_path: Path) -> None:
     assert IntentModel.load(folder, embedder.fingerprint).labels == ("refund", "shipping")
 
 
+def test_spelling_variants_are_embedded_alike_in_training_and_service(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    class Recorder(LetterEmbedder):
+        def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            seen.extend(texts)
+            return super().encode_queries(texts)
+
+    extra = "- intent: greeting\n  examples: |\n    - 請問有人嗎\n    - ＨＥＬＬＯ\n"
+    open_intents(write_nlu(tmp_path / "nlu.yml", extra), route, Recorder(), tmp_path / "intents")
+    assert {"请问有人吗", "hello"} <= set(seen)
+
+
 def test_a_message_that_is_an_example_gets_its_intent(tmp_path: Path) -> None:
     stage = open_intents(write_nlu(tmp_path / "nlu.yml"), route, LetterEmbedder(), tmp_path / "intents")
     anything = np.ones(128, dtype=np.float32) / np.sqrt(128)
