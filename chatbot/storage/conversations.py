@@ -157,7 +157,7 @@ class Conversations:
     def request_person(
         self, conversation_id: str, reason: str = "", *, customer_id: str | None = None, channel: str = "page"
     ) -> None:
-        """Keeps that the customer wants a person; asking again while one is awaited changes nothing.
+        """Keeps that the customer wants a person; asking again while one is awaited only adds a new reason.
 
         Args:
             customer_id: of a conversation that has no message yet; its own id when left out.
@@ -270,11 +270,14 @@ def _insert_exchange(connection: Connection, message: Message, reply: Reply, now
 
 
 def _request_person(connection: Connection, conversation: str, reason: str, now: datetime) -> None:
-    if connection.execute(s.IS_WAITING, {"conversation_id": conversation}).first() is None:
-        connection.execute(
-            s.ADD_HAND_OVER,
-            {"conversation_id": conversation, "reason": reason, "created_at": now, "closed_at": None},
-        )
+    """Adds a request, or a new reason (a phone number, say) to the one that waits; the newest end is kept."""
+    waiting = connection.execute(s.IS_WAITING, {"conversation_id": conversation}).first()
+    if waiting is None:
+        row = {"conversation_id": conversation, "reason": reason, "created_at": now, "closed_at": None}
+        connection.execute(s.ADD_HAND_OVER, row)
+    elif reason and reason not in waiting.reason.split("\n"):
+        whole = "\n".join(part for part in (waiting.reason, reason) if part)
+        connection.execute(s.ADD_TO_REASON, {"waiting": waiting.number, "whole": whole[-MAX_REASON:]})
 
 
 def _check_reason(reason: str) -> None:

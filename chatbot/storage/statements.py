@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Executable, bindparam, insert, select
+from sqlalchemy import Connection, Executable, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from chatbot.storage import tables as t
@@ -12,6 +12,7 @@ from chatbot.storage import tables as t
 __all__ = [
     "ADD_HAND_OVER",
     "ADD_MESSAGES",
+    "ADD_TO_REASON",
     "ADD_TRACE",
     "FIND_OWNER",
     "FIND_REPLY",
@@ -70,13 +71,18 @@ TRACE = select(t.traces.c.body).where(t.traces.c.id == bindparam("trace_id"))
 IS_ANSWER = select(t.messages.c.number).where(
     t.messages.c.id == bindparam("message_id"), t.messages.c.role == "bot"
 )
-IS_WAITING = select(t.hand_overs.c.number).where(
+IS_WAITING = select(t.hand_overs.c.number, t.hand_overs.c.reason).where(
     t.hand_overs.c.conversation_id == bindparam("conversation_id"), t.hand_overs.c.closed_at.is_(None)
 )
 
 ADD_MESSAGES = insert(t.messages).inline()
 ADD_TRACE = insert(t.traces).inline()
 ADD_HAND_OVER = insert(t.hand_overs).inline()
+ADD_TO_REASON = (
+    update(t.hand_overs)
+    .where(t.hand_overs.c.number == bindparam("waiting"))
+    .values(reason=bindparam("whole"))
+)
 
 _DIALECTS: dict[str, Any] = {"sqlite": sqlite, "postgresql": postgresql}
 

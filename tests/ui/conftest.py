@@ -80,9 +80,9 @@ def serve(site: Site, port: int = 0) -> threading.Thread:
     site.server = uvicorn.Server(config)
     thread = threading.Thread(target=site.server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not site.server.started:
-        assert time.monotonic() < deadline, "the page was not served within a minute"
+        assert time.monotonic() < deadline, "the page was not served within three minutes"
         time.sleep(0.05)
     site.url = f"http://127.0.0.1:{site.server.servers[0].sockets[0].getsockname()[1]}/"
     return thread
@@ -126,7 +126,7 @@ class Visit:
         self.requests: list[str] = []
         self.problems: list[str] = []
         self.page = context.new_page()
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(60_000)
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.goto(url)

@@ -141,6 +141,18 @@ def test_a_wish_for_a_person_is_kept_once(conversations: Conversations, database
     assert count(database, tables.hand_overs) == 1
 
 
+def test_what_is_added_to_a_waiting_wish_for_a_person_is_kept(
+    conversations: Conversations, database: Database
+) -> None:
+    conversations.record(said(), answer(action=Action.HAND_OVER, hand_over=True))
+    conversations.request_person("c1", "call +49 30 1234")
+    conversations.request_person("c1", "call +49 30 1234")
+    with database.read() as connection:
+        reasons = connection.execute(sa.select(tables.hand_overs.c.reason)).scalars().all()
+    assert len(reasons) == 1
+    assert reasons[0].count("call +49 30 1234") == 1
+
+
 def test_a_hand_over_in_a_reply_is_kept(conversations: Conversations, database: Database) -> None:
     conversations.record(said(), answer(action=Action.HAND_OVER, hand_over=True))
     assert count(database, tables.hand_overs) == 1
