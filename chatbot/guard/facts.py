@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from chatbot.guard import patterns as p
 from chatbot.guard.notation import Key, han_value, minutes, readings, typed, unit_at
+from chatbot.guard.number_words import number_words
 from chatbot.guard.units import (
     CURRENCY_PREFIXES,
     DURATIONS,
@@ -21,7 +22,6 @@ from chatbot.guard.units import (
     MONTHS,
     MULTIPLIERS,
     UNITS,
-    number_words,
     plain,
 )
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 
 from chatbot.guard.facts import Fact
+from chatbot.guard.number_words import number_words
 from chatbot.guard.patterns import HAN_NUMERALS, LONG_SCRIPT, fold
-from chatbot.guard.units import HALF_WORDS, WEEKDAY_PHRASES, WEEKDAYS, number_words, plain
+from chatbot.guard.units import HALF_WORDS, WEEKDAY_PHRASES, WEEKDAYS, plain
 
 __all__ = ["KnownFacts", "unsettled_from", "weekdays"]
 
