@@ -28,7 +28,18 @@ from knowledge_base.reading import read_entries
 from knowledge_base.search import KnowledgeBase
 from knowledge_base.store import EntryStore
 
-__all__ = ["SAMPLE", "SAMPLE_COMPANY", "Parts", "build_bot", "build_embedder", "build_parts", "open_database", "open_knowledge", "open_store", "sample_entries"]
+__all__ = [
+    "SAMPLE",
+    "SAMPLE_COMPANY",
+    "Parts",
+    "build_bot",
+    "build_embedder",
+    "build_parts",
+    "open_database",
+    "open_knowledge",
+    "open_store",
+    "sample_entries",
+]
 
 SAMPLE = Path(knowledge_base.__file__).parent / "sample"
 """Folder of the sample company."""
@@ -70,7 +81,9 @@ class Parts:
             intents=self.intents,
             followup=FollowUp(),
             judge=self.judge,
-            decider=Decider(self.answerability, compose=self.settings.generator.compose if self.generator else "none"),
+            decider=Decider(
+                self.answerability, compose=self.settings.generator.compose if self.generator else "none"
+            ),
             writer=Writer(self.generator, self.phrases, self.routes, self.language_of),
             memory=memory,
             phrases=self.phrases,

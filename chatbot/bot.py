@@ -195,5 +195,3 @@ class Stopwatch:
         """All stages so far and their total."""
         total = (time.perf_counter() - self._start) * 1000
         return {name: round(value, 2) for name, value in {**self._stages, "total": total}.items()}
-
-

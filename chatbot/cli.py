@@ -52,7 +52,9 @@ def serve(
     from ui.serve import serve as run
 
     chosen = settings()
-    run(chosen.model_copy(update={"host": host or chosen.host, "port": chosen.port if port is None else port}))
+    run(
+        chosen.model_copy(update={"host": host or chosen.host, "port": chosen.port if port is None else port})
+    )
 
 
 @app.command()
@@ -90,7 +92,9 @@ def ask(
 @app.command()
 def bench(
     as_json: AsJson = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer rounds, without the 100,000 entries.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer rounds, without the 100,000 entries.")
+    ] = False,
 ) -> None:
     """Measure speed beside its floor, in one run."""
     from chatbot.commands.bench import run_bench

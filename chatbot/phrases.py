@@ -94,7 +94,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read as YAML ({type(error).__name__}); mend or replace it") from error
+        raise SettingsError(
+            f"{path} cannot be read as YAML ({type(error).__name__}); mend or replace it"
+        ) from error
     if not isinstance(content, dict):
         raise SettingsError(f"{path} holds {type(content).__name__}, expected a mapping at its top")
     return content

@@ -156,7 +156,10 @@ def translation_prompt(
     messages = [ChatMessage("system", system.format(language=language_name(language)))]
     examples = _TRANSLATION_EXAMPLES.get(source_language, {})
     if language in examples:
-        messages += [ChatMessage("user", examples[source_language]), ChatMessage("assistant", examples[language])]
+        messages += [
+            ChatMessage("user", examples[source_language]),
+            ChatMessage("assistant", examples[language]),
+        ]
     for said, made in before:
         messages += [ChatMessage("user", said), ChatMessage("assistant", made)]
     messages.append(ChatMessage("user", sentence))

@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chatbot.errors import SettingsError
 
-__all__ = ["EmbedderSettings", "GeneratorSettings", "Settings", "SettingRow", "load_settings", "setting_rows"]
+__all__ = ["EmbedderSettings", "GeneratorSettings", "SettingRow", "Settings", "load_settings", "setting_rows"]
 
 PREFIX = "KEFU_"
 
@@ -66,7 +66,9 @@ class GeneratorSettings(BaseModel):
     api_key: SecretStr = Field(SecretStr(""), description="Key for that server.")
     threads: int = Field(0, ge=0, description="CPU threads; 0 means all cores.")
     slots: int = Field(2, ge=1, le=64, description="Conversations that generate at the same time.")
-    queue: int = Field(16, ge=0, description="Requests that may wait for a slot before customers are told «busy».")
+    queue: int = Field(
+        16, ge=0, description="Requests that may wait for a slot before customers are told «busy»."
+    )
     context_tokens: int = Field(4096, ge=512, description="Context of one slot, in tokens.")
     max_tokens: int = Field(220, ge=16, description="Longest answer, in tokens.")
     timeout_s: float = Field(30.0, gt=0, description="Time limit of one generation, in seconds.")
@@ -86,25 +88,46 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path("var"), description="Folder of the database, the index and trained parts.")
     models_dir: Path = Field(
-        default_factory=_default_models_dir, description="Folder of downloaded models, shared between installations."
+        default_factory=_default_models_dir,
+        description="Folder of downloaded models, shared between installations.",
     )
-    database_url: str = Field(
-        "", description="SQLAlchemy URL; empty means SQLite in the data folder."
-    )
+    database_url: str = Field("", description="SQLAlchemy URL; empty means SQLite in the data folder.")
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
     company: str = Field("", description="Name shown to customers; empty means the sample company's.")
     sample: bool = Field(True, description="Fill an empty knowledge base with the sample company.")
     languages: tuple[str, ...] = Field(
-        ("zh", "en", "es", "ja", "de", "fr", "pt", "it", "ko", "ru", "vi", "th", "ar", "id", "nl", "tr", "pl"),
+        (
+            "zh",
+            "en",
+            "es",
+            "ja",
+            "de",
+            "fr",
+            "pt",
+            "it",
+            "ko",
+            "ru",
+            "vi",
+            "th",
+            "ar",
+            "id",
+            "nl",
+            "tr",
+            "pl",
+        ),
         description="Languages customers may write in, as a JSON list.",
     )
     default_language: str = Field("en", description="Language when nothing else tells.")
     max_message_chars: int = Field(2000, ge=20, description="Longest message of a customer, in characters.")
-    judge: bool = Field(True, description="Read an entry before answering from it where the search is unsure.")
+    judge: bool = Field(
+        True, description="Read an entry before answering from it where the search is unsure."
+    )
     history_turns: int = Field(6, ge=0, description="Earlier exchanges a turn may look at.")
     nlu_path: Path | None = Field(None, description="Rasa nlu.yml with intents; empty means the sample's.")
-    routes_path: Path | None = Field(None, description="routes.yml with each intent's route; empty means the sample's.")
+    routes_path: Path | None = Field(
+        None, description="routes.yml with each intent's route; empty means the sample's."
+    )
     workers: int = Field(
         32,
         ge=1,
@@ -115,7 +138,9 @@ class Settings(BaseSettings):
     waiting: int = Field(
         256, ge=0, description="Messages that may wait for a worker before customers are told «busy»."
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log level shown.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severe log level shown."
+    )
     embedder: EmbedderSettings = Field(default_factory=EmbedderSettings, description="")
     generator: GeneratorSettings = Field(default_factory=GeneratorSettings, description="")
 

@@ -67,7 +67,12 @@ class Writer:
         self._last_turn = 0.0
 
     def word(
-        self, decision: Decision, question: str, language: str, intent: Intent, listener: Listener | None = None
+        self,
+        decision: Decision,
+        question: str,
+        language: str,
+        intent: Intent,
+        listener: Listener | None = None,
     ) -> Wording:
         """The wording of ``decision`` in ``language``.
 

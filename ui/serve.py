@@ -8,8 +8,8 @@ import threading
 import uvicorn
 
 from chatbot.assembly import SAMPLE_COMPANY, build_bot, open_database
-from chatbot.channels.app import create_app
 from chatbot.bot import Bot
+from chatbot.channels.app import create_app
 from chatbot.channels.loader import BotLoader, Report
 from chatbot.errors import SettingsError
 from chatbot.settings import Settings

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def run_bench(settings: Settings, *, as_json: bool, quick: bool) -> None:
     finally:
         parts.close()
     with progress_bar("asking a served assistant") as progress:
-        figures.extend(_served(settings, entries, 40 if quick else 200, progress))
+        figures.extend(_served(entries, 40 if quick else 200, progress))
     if as_json:
         print_json({"figures": [asdict(figure) for figure in figures]})
         return
@@ -98,7 +99,7 @@ def _verbatim(parts: Parts, entries: Sequence[Entry], rounds: int) -> list[Figur
     questions = [variant for entry in entries if entry.verbatim for variant in entry.variants][: rounds + 3]
     turns, encoder = [], []
     for number, question in enumerate(questions):
-        encode = _timed(lambda q=question: parts.embedder.encode_queries([q]))  # type: ignore[misc]
+        encode = _timed(partial(parts.embedder.encode_queries, [question]))
         message = Message(question, f"bench-{number}", "bench")
         start = time.perf_counter()
         reply = bot.respond(message)
@@ -111,7 +112,13 @@ def _verbatim(parts: Parts, entries: Sequence[Entry], rounds: int) -> list[Figur
 
 
 def _ratio(
-    name: str, value: float, unit: str, floor: float, *, at_most: float | None = None, at_least: float | None = None
+    name: str,
+    value: float,
+    unit: str,
+    floor: float,
+    *,
+    at_most: float | None = None,
+    at_least: float | None = None,
 ) -> Figure:
     ratio = round(value / floor, 3)
     if at_most is not None:
@@ -131,7 +138,8 @@ def _composed(generator: Generator, entries: Sequence[Entry], rounds: int) -> li
     bare: list[dict[str, Any]] = []
     for entry in chosen:
         first, second = (
-            answer_prompt(entry.question, entry.answer, question, entry.language) for question in entry.variants[:2]
+            answer_prompt(entry.question, entry.answer, question, entry.language)
+            for question in entry.variants[:2]
         )
         generator.warm(answer_prompt(entry.question, entry.answer, "…", entry.language))
         ours.append(generator.generate(first))
@@ -140,10 +148,14 @@ def _composed(generator: Generator, entries: Sequence[Entry], rounds: int) -> li
     first_bare = _p50([b["first_ms"] for b in bare])
     pace_ours = _p50([_pace(g.completion_tokens, g.total_ms - g.first_token_ms) for g in ours])
     pace_bare = _p50([_pace(b["tokens"], b["total_ms"] - b["first_ms"]) for b in bare])
-    absolute = Figure("composed answer: first token, p50", first_ours, "ms", None, None, "≤ 1000 ms", first_ours <= 1000)
+    absolute = Figure(
+        "composed answer: first token, p50", first_ours, "ms", None, None, "≤ 1000 ms", first_ours <= 1000
+    )
     return [
         absolute,
-        _ratio("composed answer: first token over the bare engine", first_ours, "ms", first_bare, at_most=1.25),
+        _ratio(
+            "composed answer: first token over the bare engine", first_ours, "ms", first_bare, at_most=1.25
+        ),
         _ratio("tokens a second while composing", pace_ours, "tokens/s", pace_bare, at_least=0.9),
     ]
 
@@ -173,7 +185,13 @@ def _bare(generator: Generator, prompt: Prompt) -> dict[str, Any]:
                     first.append((time.perf_counter() - start) * 1000)
         return False
 
-    request = {"messages": messages, "max_tokens": 220, "temperature": 0, "stream": True, "cache_prompt": True}
+    request = {
+        "messages": messages,
+        "max_tokens": 220,
+        "temperature": 0,
+        "stream": True,
+        "cache_prompt": True,
+    }
     engine.handle_chat_completions(request, take)
     total = (time.perf_counter() - start) * 1000
     return {"first_ms": first[0] if first else total, "total_ms": total, "tokens": tokens}
@@ -193,7 +211,7 @@ def _growth(parts: Parts) -> list[Figure]:
         questions = [f"how about question {i} of topic {i % 977}?" for i in range(40)]
         for question in questions[:5]:
             base.search(question, "en")
-        times[size] = _p50([_timed(lambda q=q: base.search(q, "en")) for q in questions])  # type: ignore[misc]
+        times[size] = _p50([_timed(partial(base.search, question, "en")) for question in questions])
     return [_ratio("query with 100,000 entries over 1,000", times[100_000], "ms", times[1_000], at_most=2.0)]
 
 
@@ -219,10 +237,8 @@ class _Prepared:
         return self._parts.embedder.encode_passages(texts)
 
 
-
-
 @contextmanager
-def _server(settings: Settings, folder: Path) -> Iterator[tuple[str, int, float]]:
+def _server(folder: Path) -> Iterator[tuple[str, int, float]]:
     """A served assistant: its address, process id and seconds from start to ready."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -251,17 +267,15 @@ def _server(settings: Settings, folder: Path) -> Iterator[tuple[str, int, float]
             process.kill()
 
 
-def _served(
-    settings: Settings, entries: Sequence[Entry], questions: int, progress: Callable[[int, int], None]
-) -> list[Figure]:
+def _served(entries: Sequence[Entry], questions: int, progress: Callable[[int, int], None]) -> list[Figure]:
     """Second start and memory of the whole served product."""
     texts = [variant for entry in entries for variant in entry.variants]
     texts = texts[:: max(len(texts) // questions, 1)][:questions]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with _server(settings, folder):
+        with _server(folder):
             pass
-        with _server(settings, folder) as (address, pid, seconds):
+        with _server(folder) as (address, pid, seconds):
             for number, text in enumerate(texts):
                 body = {"sender": f"bench-{number % 20}", "message": text}
                 httpx.post(f"{address}/webhooks/rest/webhook", json=body, timeout=120)
@@ -269,7 +283,9 @@ def _served(
             memory = _resident_gib(pid)
     return [
         Figure("second start to ready", round(seconds, 1), "s", None, None, "≤ 15 s", seconds <= 15),
-        Figure(f"memory after {len(texts)} questions", memory, "GiB", None, None, "≤ 4 GB", memory * 1.0737 <= 4),
+        Figure(
+            f"memory after {len(texts)} questions", memory, "GiB", None, None, "≤ 4 GB", memory * 1.0737 <= 4
+        ),
     ]
 
 

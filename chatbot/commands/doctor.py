@@ -16,7 +16,16 @@ from chatbot.settings import Settings
 
 __all__ = ["Check", "run_doctor"]
 
-_NEEDED = ("torch", "transformers", "sentence-transformers", "faiss-cpu", "gradio", "rasa-sdk", "langdetect", "xllamacpp")
+_NEEDED = (
+    "torch",
+    "transformers",
+    "sentence-transformers",
+    "faiss-cpu",
+    "gradio",
+    "rasa-sdk",
+    "langdetect",
+    "xllamacpp",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,9 @@ def _disk(settings: Settings) -> Check:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 1024**3
-    return Check("disk", free >= 1, f"{free:.1f} GiB free at {folder}", "" if free >= 1 else "free at least 1 GiB")
+    return Check(
+        "disk", free >= 1, f"{free:.1f} GiB free at {folder}", "" if free >= 1 else "free at least 1 GiB"
+    )
 
 
 def _models(settings: Settings) -> Check:
@@ -100,7 +111,9 @@ def _models(settings: Settings) -> Check:
     bad = [m.id for m in needed_models(settings) if not verify(m, settings.models_dir).ok]
     if bad:
         return Check("models", False, "missing or damaged: " + ", ".join(bad), "kefu models pull")
-    return Check("models", True, ", ".join(m.id for m in needed_models(settings)) or "none of the catalogue needed")
+    return Check(
+        "models", True, ", ".join(m.id for m in needed_models(settings)) or "none of the catalogue needed"
+    )
 
 
 def _database(settings: Settings) -> Check:

@@ -46,7 +46,9 @@ def intents(
 
 @app.command()
 def answers(
-    cases: Annotated[Path, typer.Option(help="JSON lines {question, language, knowledge, must, must_not, abstain}.")],
+    cases: Annotated[
+        Path, typer.Option(help="JSON lines {question, language, knowledge, must, must_not, abstain}.")
+    ],
     verbose: Annotated[bool, typer.Option("--verbose", help="Give each case's answer too.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -73,8 +75,12 @@ def answers(
     if verbose and not as_json:
         for result in report.results:
             mark = "[green]✓[/green]" if result.correct else "[red]✗[/red]"
-            console.print(f"{mark} {result.id} {result.language} {result.kind}: {result.question}", highlight=False)
-            console.print(f"   {result.decision} ({result.reason}, {result.probability:.2f}): {result.answer}")
+            console.print(
+                f"{mark} {result.id} {result.language} {result.kind}: {result.question}", highlight=False
+            )
+            console.print(
+                f"   {result.decision} ({result.reason}, {result.probability:.2f}): {result.answer}"
+            )
     content["results"] = [asdict(r) for r in report.results] if verbose and as_json else None
     _show({k: v for k, v in content.items() if v is not None or k.startswith("p50")}, as_json)
 

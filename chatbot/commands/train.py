@@ -18,7 +18,9 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 @app.command()
 def judge(
-    data: Annotated[list[Path] | None, typer.Option(help="Calibration files; by default the shipped ones.")] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option(help="Calibration files; by default the shipped ones.")
+    ] = None,
     layers: Annotated[int, typer.Option(help="Layers of the base model that are kept.")] = 14,
     out: Annotated[Path, typer.Option(help="Folder for probe and calibration.")] = _PACKAGE,
     as_json: AsJson = False,

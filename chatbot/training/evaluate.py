@@ -75,7 +75,9 @@ def evaluate_retrieval(
         BadRequestError: a line is not of that form.
     """
     entries = [
-        Entry(id=row["id"], group=row["id"], language=row.get("language", "en"), question=row["text"], answer="")
+        Entry(
+            id=row["id"], group=row["id"], language=row.get("language", "en"), question=row["text"], answer=""
+        )
         for row in _rows(corpus, {"id": str, "text": str})
     ]
     rows = list(_rows(queries, {"text": str, "relevant": list}))
@@ -288,7 +290,8 @@ def _report(results: Sequence[CaseResult]) -> AnswerReport:
             for language in sorted({r.language for r in results})
         },
         by_kind={
-            kind: _figures([r for r in results if r.kind == kind]) for kind in sorted({r.kind for r in results})
+            kind: _figures([r for r in results if r.kind == kind])
+            for kind in sorted({r.kind for r in results})
         },
         results=tuple(results),
     )
@@ -316,16 +319,22 @@ def _rows(path: Path, required: Mapping[str, type]) -> Iterator[dict[str, Any]]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadRequestError(f"{path} cannot be read as UTF-8 text ({type(error).__name__}); give a JSON-lines file") from error
+        raise BadRequestError(
+            f"{path} cannot be read as UTF-8 text ({type(error).__name__}); give a JSON-lines file"
+        ) from error
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise BadRequestError(f"{path}, line {number}: not JSON ({error}); one JSON object a line is expected") from error
+            raise BadRequestError(
+                f"{path}, line {number}: not JSON ({error}); one JSON object a line is expected"
+            ) from error
         if not isinstance(row, dict):
-            raise BadRequestError(f"{path}, line {number}: found {type(row).__name__}, expected a JSON object")
+            raise BadRequestError(
+                f"{path}, line {number}: found {type(row).__name__}, expected a JSON object"
+            )
         for name, kind in required.items():
             if not isinstance(row.get(name), kind):
                 raise BadRequestError(

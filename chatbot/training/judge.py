@@ -27,7 +27,16 @@ from knowledge_base.embed import Embedder
 from knowledge_base.entry import Entry, Hit
 from knowledge_base.search import KnowledgeBase
 
-__all__ = ["CalibrationReport", "Case", "Pair", "calibrate", "fit_probe", "pairs_of", "read_knowledge", "states"]
+__all__ = [
+    "CalibrationReport",
+    "Case",
+    "Pair",
+    "calibrate",
+    "fit_probe",
+    "pairs_of",
+    "read_knowledge",
+    "states",
+]
 
 Floats = NDArray[np.float32]
 Progress = Callable[[int, int], None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from chatbot.models import CATALOGUE, JUDGE_BASE, resolve_generator
@@ -40,9 +39,7 @@ def train_judge(
     base = Path(resolve_generator(JUDGE_BASE, models_dir))
     pairs = pairs_of(cases, embedder)
     hidden = states(cases, pairs, base, layers, progress)
-    probe, unseen = fit_probe(
-        pairs, hidden, layers=layers, base_sha256=CATALOGUE[JUDGE_BASE].files[0].sha256
-    )
+    probe, unseen = fit_probe(pairs, hidden, layers=layers, base_sha256=CATALOGUE[JUDGE_BASE].files[0].sha256)
     known = {(p.case, p.entry, p.question): float(v) for p, v in zip(pairs, unseen, strict=True)}
 
     def judge(case: Case, entry: int, question: int) -> float:

@@ -77,8 +77,7 @@ def _check_depth(text: str, path: Path) -> None:
             if depth > _MAX_DEPTH:
                 line = event.start_mark.line + 1 if event.start_mark else 1
                 raise ReadError(
-                    f"{path}, line {line}: found more than {_MAX_DEPTH} levels, "
-                    "expected a list of groups"
+                    f"{path}, line {line}: found more than {_MAX_DEPTH} levels, expected a list of groups"
                 )
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1

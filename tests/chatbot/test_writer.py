@@ -41,7 +41,9 @@ def language_of(text: str) -> str:
     return "es" if "días" in text or "Puede" in text else "en"
 
 
-def word(generator: FakeGenerator | None, *, language: str = "en", ear: Ear | None = None, entry: Entry = ENTRY):  # type: ignore[no-untyped-def]
+def word(
+    generator: FakeGenerator | None, *, language: str = "en", ear: Ear | None = None, entry: Entry = ENTRY
+):  # type: ignore[no-untyped-def]
     decision = Decision(Action.ANSWER, (Hit(entry, 0.9, 0.9, 0.9, 0.5),))
     return Writer(generator, PHRASES, ROUTES, language_of).word(decision, QUESTION, language, FAQ, ear)
 
@@ -88,7 +90,13 @@ def test_a_translation_that_keeps_the_facts_goes_out_and_is_kept() -> None:
 
 
 def test_a_changed_entry_is_translated_anew() -> None:
-    generator = FakeGenerator(lambda prompt: "Puede devolverlo en un plazo de " + ("40" if "40" in prompt.messages[-1].content else "30") + " días.")
+    generator = FakeGenerator(
+        lambda prompt: (
+            "Puede devolverlo en un plazo de "
+            + ("40" if "40" in prompt.messages[-1].content else "30")
+            + " días."
+        )
+    )
     writer = Writer(generator, PHRASES, ROUTES, language_of)
     for entry, days in ((ENTRY, "30"), (replace(ENTRY, answer="You can return it within 40 days."), "40")):
         decision = Decision(Action.ANSWER, (Hit(entry, 0.9, 0.9, 0.9, 0.5),))

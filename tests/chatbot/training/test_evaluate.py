@@ -24,7 +24,9 @@ CASE = AnswerCase(
 
 
 def reply(text: str, action: Action = Action.VERBATIM) -> Reply:
-    trace = Trace("t", "en", Intent("x", 1.0), "q", action.value, "", 0.9, (), "not needed", "none", {"total": 1.0})
+    trace = Trace(
+        "t", "en", Intent("x", 1.0), "q", action.value, "", 0.9, (), "not needed", "none", {"total": 1.0}
+    )
     return Reply(text, "en", action, trace)
 
 
@@ -88,7 +90,9 @@ def test_a_bad_case_names_line_and_field(tmp_path: Path) -> None:
 def test_retrieval_is_measured_by_language(tmp_path: Path) -> None:
     corpus, queries = tmp_path / "c.jsonl", tmp_path / "q.jsonl"
     texts = ["how long is delivery", "what does shipping cost", "where is the shop"]
-    corpus.write_text("\n".join(json.dumps({"id": str(i), "text": t, "language": "en"}) for i, t in enumerate(texts)))
+    corpus.write_text(
+        "\n".join(json.dumps({"id": str(i), "text": t, "language": "en"}) for i, t in enumerate(texts))
+    )
     rows = [{"text": t, "language": "en", "relevant": [str(i)]} for i, t in enumerate(texts)]
     rows.append({"text": texts[0], "language": "de", "relevant": ["2"]})
     queries.write_text("\n".join(json.dumps(row) for row in rows))
