@@ -96,8 +96,8 @@ class Decider:
 
     Args:
         answerability: the calibration.
-        route_confidence: intent probability from which a route that is not
-            «answer» is followed.
+        route_confidence: probability of the intent, or of all intents of its
+            route, from which a route that is not «answer» is followed.
         clarify_margin: two hits whose scores are closer than this are offered
             as buttons when the question is short.
         compose: what the generator may word: ``translations`` of entries that
@@ -130,7 +130,8 @@ class Decider:
             hits: best first.
             judge: asked at most twice, only where the search alone is unsure.
         """
-        followed = intent.route is not Route.ANSWER and intent.confidence >= self._route_confidence
+        sure = max(intent.confidence, intent.route_confidence) >= self._route_confidence
+        followed = intent.route is not Route.ANSWER and sure
         if followed and intent.route is Route.HAND_OVER:
             return Decision(Action.HAND_OVER, (), f"intent {intent.name}", intent.confidence)
         quick = self._answerability.quick_probability(hits, language) if hits else 0.0

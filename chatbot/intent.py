@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ class IntentPrediction:
     """Calibrated probability of ``label``."""
     out_of_scope: float
     """Calibrated probability that no intent fits."""
+    intents: NDArray[np.float64] = field(compare=False, repr=False)
+    """Probability of each intent, shape (len(labels),); with ``out_of_scope`` they sum to one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +144,12 @@ class IntentModel:
         best = inner.argmax(axis=1)
         outside = np.zeros(len(best)) if self.gate is None else self.gate.probability(scored)
         threshold = 2.0 if self.gate is None else self.gate.threshold
+        spread = inner * (1.0 - outside[:, None])
         return [
-            IntentPrediction(OUT_OF_SCOPE, float(out), float(out))
+            IntentPrediction(OUT_OF_SCOPE, float(out), float(out), row)
             if out >= threshold
-            else IntentPrediction(self.labels[index], float(row[index] * (1.0 - out)), float(out))
-            for row, index, out in zip(inner, best, outside, strict=True)
+            else IntentPrediction(self.labels[index], float(row[index]), float(out), row)
+            for row, index, out in zip(spread, best, outside, strict=True)
         ]
 
     def save(self, folder: Path, notes: dict[str, Any] | None = None) -> None:
@@ -236,10 +239,15 @@ class IntentClassifier:
         """
         known = self._examples.get(key(text))
         if known is not None:
-            return Intent(known, 1.0, self._route(known))
+            return Intent(known, 1.0, self._route(known), 1.0)
         found = self._model.predict(vector)[0]
         name = "out_of_scope" if found.label == OUT_OF_SCOPE else found.label
-        return Intent(name, found.probability, self._route(name))
+        route = self._route(name)
+        same = [self._route(label) is route for label in self._model.labels]
+        along = float(found.intents[same].sum())
+        if self._route("out_of_scope") is route:
+            along += found.out_of_scope
+        return Intent(name, found.probability, route, along)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -87,6 +87,8 @@ class Intent:
     confidence: float
     """Calibrated probability, 0…1."""
     route: Route = Route.ANSWER
+    route_confidence: float = field(default=0.0, compare=False)
+    """Calibrated probability that some intent of this route is meant; 0 where it was not measured."""
 
 
 class Action(StrEnum):

@@ -128,6 +128,8 @@ def test_a_wish_for_a_person_wins_over_the_knowledge_base() -> None:
 def test_small_talk_needs_a_confident_intent() -> None:
     assert decide([], Judge(), intent=Intent("greeting", 0.95, Route.SMALL_TALK)).action is Action.SMALL_TALK
     assert decide([], Judge(), intent=Intent("greeting", 0.4, Route.SMALL_TALK)).action is Action.DECLINE
+    torn = Intent("greeting", 0.5, Route.SMALL_TALK, route_confidence=0.95)
+    assert decide([], Judge(), intent=torn).action is Action.SMALL_TALK
 
 
 def test_a_short_question_with_two_close_candidates_is_asked_back() -> None:

@@ -178,6 +178,20 @@ def test_the_stage_names_the_route(model: IntentModel) -> None:
         assert 0.5 < found.confidence <= 1.0
 
 
+def test_the_route_s_confidence_is_that_of_all_its_intents(model: IntentModel) -> None:
+    def two_chatty(name: str) -> Route:
+        return Route.SMALL_TALK if name in {"intent_0", "intent_1"} else Route.ANSWER
+
+    _, vectors = clusters(2, noise=0.0)
+    between = unit((vectors[0] + vectors[1])[None].astype(np.float64))[0]
+    ungated = replace(model, gate=None)
+    found = IntentClassifier(ungated, two_chatty).classify("…", between)
+    alone = IntentClassifier(ungated, lambda name: Route.SMALL_TALK if name == found.name else Route.ANSWER)
+    assert found.route is Route.SMALL_TALK
+    assert found.route_confidence > found.confidence + 0.1
+    assert alone.classify("…", between).route_confidence == pytest.approx(found.confidence)
+
+
 def test_a_rejected_message_has_the_out_of_scope_intent(model: IntentModel) -> None:
     assert model.gate is not None
     strict = replace(model, gate=replace(model.gate, threshold=0.0))
