@@ -32,6 +32,7 @@ _CODE = regex.compile(
     r"(?<![\p{Latin}\p{N}])(?=[\p{Latin}-]*\p{N})\p{Latin}[\p{Latin}\p{N}]*(?:-[\p{Latin}\p{N}]+)*"
 )
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’.-][\p{L}\p{M}\p{N}]+)*")
+_CONDITION = regex.compile(r"(?:if|si|s'|wenn|falls)\b", regex.IGNORECASE)
 _EDGES = " \t\n，,。.、；;：:！!？?¿¡~～…"
 
 
@@ -90,7 +91,7 @@ class FollowUp:
             return text
         rest = _without_lead(plain, table)
         led = rest != plain
-        if not self._leans(rest, led, table):
+        if table.social.fullmatch(rest.strip("?？ ")) or not self._leans(rest, led, table):
             return text
         turn = turns[before]
         earlier = self._complete(turn.question, turns[:before], turn.language, depth - 1)
@@ -103,6 +104,8 @@ class FollowUp:
         if _is_elliptic(rest, led, table) and not standing:
             return size <= limit
         if table.pronoun.search(rest) and not standing:
+            return size <= limit
+        if led and _CONDITION.match(rest):
             return size <= limit
         if size == 0:
             return led or bool(table.asks.match(rest))
@@ -143,7 +146,7 @@ class FollowUp:
         if match is not None and len(topic.split()) <= MAX_TOPIC_WORDS:
             gap = " " if table.spaced else ""
             joined = f"{rest[: match.start()]}{gap}{topic}{gap}{rest[match.end() :]}"
-            return str(regex.sub(r"\s+", " ", joined)).strip()
+            return str(regex.sub(r"\s+(?=\s|[?!,.])", "", joined)).strip()
         tail = thing if _is_elliptic(rest.casefold(), True, table) else rest.strip()
         return f"{topic}: {tail}" if table.spaced else f"{topic} {tail}"
 
@@ -222,7 +225,7 @@ def _content_words(question: str, table: _Language) -> str:
         low = word.casefold()
         if low in table.prepositions:
             pending = word if kept else ""
-        elif low not in table.stop:
+        elif low not in table.stop and not table.stop.issuperset(low.split("-")):
             kept += [pending, word] if pending else [word]
             pending = ""
     return " ".join(kept)

@@ -91,7 +91,7 @@ RULES: dict[str, Rules] = {
         focus=r"""
             すみません|教えて(?:ください|下さい|もらえますか)?|(?:は|が|に|を|で)?(?:いくら|何日|
             何時間|何年|どのくらい|どれくらい|いつ(?:まで|頃|ごろ)?|どこ|どう(?:すれば|やって|
-            したら)?|何(?:色|が|を)?|なぜ)(?:で|に|くらい|ほど)?(?:かかり|届き|なり|でき|あり|いい|
+            したら)?|何(?:色|が|を)?|なぜ)(?:で(?!す|し)|に|くらい|ほど)?(?:かかり|届き|なり|でき|あり|いい|
             よい|良い)?(?:ます|です|でしょう)?か?|(?:し|でき|あり|い|り|き)?(?:ます|ません)か|
             (?:です|でしょう)か?|したいの?(?:です)?が?|ください|可能|か(?=[？?。\s]*$)
         """,
@@ -266,7 +266,7 @@ RULES: dict[str, Rules] = {
         """,
         clause=r"(?:puis-je|peut-on|pouvez|est-ce|avez|y\ a|acceptez|je|j'|vous|on|mon|ma|il)\b",
         stop="""
-            le la les l un une des du d je tu il elle on nous vous ils elles mon ma mes votre vos notre
+            le la les l t un une des du d je tu il elle on nous vous ils elles mon ma mes votre vos notre
             nos son sa ses leur est sont suis ai as a avez avons ont était être avoir peux peut pouvez
             pouvons veux voudrais puis-je puis ne pas plus que qu qui quoi quel quelle quels quelles
             comment quand combien où pourquoi et ou mais si oui non ce cet cette ces ça ca cela c'est

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatbot.followup import FollowUp
@@ -68,6 +68,7 @@ def test_a_language_without_rules_is_left_alone() -> None:
     assert FollowUp().complete("а сколько?", past("Доставка в Москву?", language="ru"), "ru") == "а сколько?"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80), st.sampled_from(["zh", "en", "es", "ja", "de", "fr", "ru", ""]))
 def test_any_text_is_taken_without_an_error(text: str, language: str) -> None:
     stage = FollowUp(["Breeze Pro", "清风 Pro"])

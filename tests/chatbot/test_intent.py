@@ -184,7 +184,7 @@ def test_the_route_s_confidence_is_that_of_all_its_intents(model: IntentModel) -
 
     _, vectors = clusters(2, noise=0.0)
     between = unit((vectors[0] + vectors[1])[None].astype(np.float64))[0]
-    ungated = replace(model, gate=None)
+    ungated = replace(model, gate=None, temperature=1.0)
     found = IntentClassifier(ungated, two_chatty).classify("…", between)
     alone = IntentClassifier(ungated, lambda name: Route.SMALL_TALK if name == found.name else Route.ANSWER)
     assert found.route is Route.SMALL_TALK
