@@ -68,7 +68,9 @@ class SentenceEmbedder:
             torch.set_num_threads(threads)
         is_e5 = "e5" in Path(path_or_id).name.lower()
         self._query_prefix = query_prefix if query_prefix is not None else ("query: " if is_e5 else "")
-        self._passage_prefix = passage_prefix if passage_prefix is not None else ("passage: " if is_e5 else "")
+        self._passage_prefix = (
+            passage_prefix if passage_prefix is not None else ("passage: " if is_e5 else "")
+        )
         try:
             self._model = SentenceTransformer(path_or_id, device="cpu", model_kwargs={"dtype": torch.float32})
         except (OSError, ValueError, KeyError) as error:

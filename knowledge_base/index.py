@@ -111,9 +111,7 @@ class VectorIndex:
         new = Path(tempfile.mkdtemp(prefix=folder.name + ".new-", dir=folder.parent))
         try:
             faiss.write_index(self._index, str(new / _FILE))
-            manifest = Manifest(
-                _FORMAT, embedder, revision, len(self), self.dimension, _sha256(new / _FILE)
-            )
+            manifest = Manifest(_FORMAT, embedder, revision, len(self), self.dimension, _sha256(new / _FILE))
             (new / _MANIFEST).write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
             _sync(new)
             old = Path(tempfile.mkdtemp(prefix=folder.name + ".old-", dir=folder.parent))
@@ -148,7 +146,9 @@ class VectorIndex:
             )
         file = folder / _FILE
         if not file.is_file() or _sha256(file) != manifest.sha256:
-            raise IndexMismatchError(f"{file} is damaged: its checksum is not the manifest's; it is built anew")
+            raise IndexMismatchError(
+                f"{file} is damaged: its checksum is not the manifest's; it is built anew"
+            )
         index = cls(manifest.dimension, manifest.count)
         index._index = faiss.read_index(str(file))
         return index

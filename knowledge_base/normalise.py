@@ -20,7 +20,9 @@ __all__ = ["PinyinDecoder", "clean", "normalise", "words"]
 
 _INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}--[\n\t]]", regex.V1)
 _BLANKS = regex.compile(r"\s+")
-_TOKEN = regex.compile(r"[\p{Han}]+|[\p{Hiragana}\p{Katakana}ー]+|[\p{Thai}]+|[\p{Hangul}]+|[\p{L}\p{M}\p{N}]+")
+_TOKEN = regex.compile(
+    r"[\p{Han}]+|[\p{Hiragana}\p{Katakana}ー]+|[\p{Thai}]+|[\p{Hangul}]+|[\p{L}\p{M}\p{N}]+"
+)
 _HAN = regex.compile(r"\p{Han}")
 _EDGE_PUNCTUATION = regex.compile(r"^[\s\p{P}\p{S}]+|[\s\p{P}\p{S}]+$")
 _SPACELESS = regex.compile(r"[\p{Hiragana}\p{Katakana}\p{Thai}\p{Hangul}]")
@@ -147,4 +149,6 @@ class PinyinDecoder:
         return found[::-1]
 
 
-_SINGLE = frozenset({"wo", "ni", "ma", "ne", "de", "le", "neng", "yao", "hao", "you", "mei", "bu", "zai", "shi", "ji", "tian"})
+_SINGLE = frozenset(
+    {"wo", "ni", "ma", "ne", "de", "le", "neng", "yao", "hao", "you", "mei", "bu", "zai", "shi", "ji", "tian"}
+)

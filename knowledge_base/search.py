@@ -35,7 +35,9 @@ _BATCH = 256
 class _Snapshot:
     """One state of the knowledge base with everything a search needs."""
 
-    def __init__(self, entries: Sequence[Entry], rows: _Rows, index: VectorIndex, calibration: Calibration) -> None:
+    def __init__(
+        self, entries: Sequence[Entry], rows: _Rows, index: VectorIndex, calibration: Calibration
+    ) -> None:
         self.entries: Mapping[str, Entry] = MappingProxyType({entry.id: entry for entry in entries})
         self.list = tuple(entries)
         self.position = {entry.id: number for number, entry in enumerate(entries)}
