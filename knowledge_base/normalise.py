@@ -102,19 +102,18 @@ class PinyinDecoder:
             for token in _TOKEN.findall(normalise(text)):
                 if not _HAN.match(token):
                     continue
-                for word in rjieba.cut(token):
+                for word in (*rjieba.cut(token), *token):
                     sound = "".join(lazy_pinyin(word, style=Style.NORMAL))
-                    if len(word) > 1 or sound in _SINGLE:
-                        by_word = counts.setdefault(sound, {})
-                        by_word[word] = by_word.get(word, 0) + 1
+                    by_word = counts.setdefault(sound, {})
+                    by_word[word] = by_word.get(word, 0) + (100 if len(word) > 1 else 1)
         self._words = {sound: max(by, key=lambda w: by[w]) for sound, by in counts.items()}
         self._longest = max(map(len, self._words), default=0)
 
     def decode(self, text: str) -> str | None:
         """The text in characters, or None if it does not read as pinyin of known words.
 
-        At least one word of two characters must be recognised and nearly all
-        letters be explained, so that English sentences stay what they are.
+        Words of two characters or more must explain at least two fifths of the
+        letters, so that sentences of other languages stay what they are.
         """
         plain = normalise(text)
         if _HAN.search(plain) or not _PINYIN.fullmatch(plain.strip(" ?!.,？！。，")):
@@ -123,32 +122,26 @@ class PinyinDecoder:
         best = self._segment(letters)
         if best is None or not any(len(word) > 1 for word in best):
             return None
-        explained = sum(len("".join(lazy_pinyin(word, style=Style.NORMAL))) for word in best)
-        return "".join(best) if explained >= 0.8 * len(letters) else None
+        long = sum(len("".join(lazy_pinyin(word, style=Style.NORMAL))) for word in best if len(word) > 1)
+        return "".join(best) if long >= 0.4 * len(letters) else None
 
     def _segment(self, letters: str) -> list[str] | None:
-        """Fewest words that spell the letters; unknown letters are left out at a high cost."""
+        """Fewest words that spell the letters, long ones first; None where no words do."""
         cost: list[float] = [0.0] + [float("inf")] * len(letters)
         back: list[tuple[int, str]] = [(0, "")] * (len(letters) + 1)
         for end in range(1, len(letters) + 1):
             for start in range(max(0, end - self._longest), end):
                 word = self._words.get(letters[start:end])
-                if word is None and end - start > 1:
+                if word is None:
                     continue
-                step = cost[start] + (1.0 if word is not None else 3.0)
+                step = cost[start] + (1.0 if len(word) > 1 else 1.6)
                 if step < cost[end]:
-                    cost[end], back[end] = step, (start, word or "")
+                    cost[end], back[end] = step, (start, word)
         if not letters or cost[-1] == float("inf"):
             return None
         found: list[str] = []
         position = len(letters)
         while position:
             position, word = back[position]
-            if word:
-                found.append(word)
+            found.append(word)
         return found[::-1]
-
-
-_SINGLE = frozenset(
-    {"wo", "ni", "ma", "ne", "de", "le", "neng", "yao", "hao", "you", "mei", "bu", "zai", "shi", "ji", "tian"}
-)

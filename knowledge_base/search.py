@@ -51,7 +51,7 @@ class _Snapshot:
             for text in (entry.question, *entry.variants):
                 self.exact.setdefault(key(text), []).append(number)
         self.pinyin = PinyinDecoder(
-            text for e in entries if e.language == "zh" for text in (e.question, *e.variants, e.category)
+            text for e in entries if e.language == "zh" for text in (e.question, *e.variants, e.answer)
         )
         self.calibration = calibration
 
@@ -187,10 +187,13 @@ class KnowledgeBase:
                 index.save(folder, embedder=self._embedder.fingerprint, revision=revision)
         return _Snapshot(entries, rows, index, self._calibration)
 
+    def decoded(self, text: str) -> str:
+        """The text itself, or what pinyin typed without characters stands for."""
+        return self._snapshot.pinyin.decode(text) or text
+
     def readable(self, text: str) -> str:
         """The text as it is searched: normalised, typed pinyin turned into characters."""
-        plain = normalise(text)
-        return self._snapshot.pinyin.decode(plain) or plain
+        return normalise(self.decoded(text))
 
     def embed(self, text: str) -> Vectors:
         """The vector of one question, shape (dimension,)."""
