@@ -183,6 +183,17 @@
     $(".kf-thanks", form.closest(".kf-msg")).hidden = false;
   });
 
+  // Opened sources are brought into view.
+  document.addEventListener(
+    "toggle",
+    (event) => {
+      if (event.target.open && event.target.classList.contains("kf-sources")) {
+        event.target.scrollIntoView({ block: "nearest", behavior: "smooth" });
+      }
+    },
+    true,
+  );
+
   document.addEventListener("input", (event) => {
     if (event.target === box()) count();
   });
