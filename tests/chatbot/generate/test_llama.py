@@ -13,7 +13,7 @@ import pytest
 from chatbot.errors import EngineError, ModelError
 from chatbot.generate.llama import LlamaGenerator
 from chatbot.generate.protocol import Generator
-from chatbot.prompt import ChatMessage, Prompt, judge_prompt
+from chatbot.prompt import ChatMessage, Prompt, answer_prompt, judge_prompt
 
 from .contract import PROMPT, GeneratorContract
 
@@ -29,16 +29,6 @@ DELIVERY = (
     "Standard delivery takes 3 to 5 working days inside the country and costs 4.90 euros. Orders above "
     "50 euros are delivered free of charge. Islands take 2 days more.",
 )
-
-RULES = (
-    "Use only the text. Copy numbers exactly. Keep every condition. Never add anything. Be short and polite. "
-)
-
-
-def shop_prompt(entry: tuple[str, str], question: str) -> Prompt:
-    """A fixed part of some 75 tokens, an entry of some 60, a question."""
-    text = f"Text: {entry[0]} {entry[1]}\n\nCustomer: {question}"
-    return Prompt((ChatMessage("system", RULES * 3), ChatMessage("user", text)))
 
 
 class TestLlamaGenerator(GeneratorContract):
@@ -59,22 +49,22 @@ def generator(gguf: Path) -> Iterator[LlamaGenerator]:
 
 
 def test_fixed_start_is_read_once_for_all_slots(generator: LlamaGenerator) -> None:
-    generator.warm(shop_prompt(("", ""), ""))
+    generator.warm(answer_prompt(*RETURNS, "", "en"))
     with ThreadPoolExecutor(2) as pool:
         made = list(
             pool.map(
-                lambda question: generator.generate(shop_prompt(DELIVERY, question), max_tokens=3),
+                lambda question: generator.generate(answer_prompt(*DELIVERY, question, "en"), max_tokens=3),
                 ["Is delivery to the islands free?", "How long does it take?"],
             )
         )
-    assert all(g.cached_tokens > 70 for g in made)
+    assert all(g.cached_tokens > 200 for g in made)
 
 
 def test_entry_asked_before_is_not_read_again(generator: LlamaGenerator) -> None:
     options = ["Yes", "No"]
     for entry in (RETURNS, DELIVERY, RETURNS, DELIVERY):
         generator.choose(judge_prompt(*entry, "Can I pay by card?"), options)
-        generator.generate(Prompt((ChatMessage("user", "Hello! " * 30),)), max_tokens=1)
+        generator.generate(Prompt((ChatMessage("user", "Hello! " * 60),)), max_tokens=1)
     made = generator.generate(judge_prompt(*RETURNS, "May I send it back?"), max_tokens=1)
     assert made.prompt_tokens - made.cached_tokens < 20
 
@@ -89,12 +79,12 @@ def test_second_turn_on_a_judged_prompt_reads_the_new_part_only(generator: Llama
 
 
 def test_same_text_with_and_without_kept_prefixes(generator: LlamaGenerator, gguf: Path) -> None:
-    prompt = shop_prompt(RETURNS, "When do I get my money back?")
+    prompt = answer_prompt(*RETURNS, "When do I get my money back?", "en")
     plain = LlamaGenerator(gguf, slots=1, cache_mib=0, timeout_s=200.0, context_tokens=1024)
-    expected = plain.generate(prompt, max_tokens=16).text
+    expected = plain.generate(prompt, max_tokens=30).text
     plain.close()
-    assert math.exp(shi) >= math.exp(fou)  # equal where both are rarer than what the engine reports
-    assert generator.generate(prompt, max_tokens=16).text == expected
+    generator.warm(answer_prompt("x", "y", "z", "en"))
+    assert generator.generate(prompt, max_tokens=30).text == expected
 
 
 def test_choose_agrees_with_what_is_written(generator: LlamaGenerator) -> None:
@@ -103,7 +93,7 @@ def test_choose_agrees_with_what_is_written(generator: LlamaGenerator) -> None:
     assert yes > no
     assert generator.generate(prompt, max_tokens=2).text.startswith("Yes")
     shi, fou = generator.choose(Prompt((ChatMessage("user", "只回答一个字：是"),)), ["是", "否"])
-    assert math.exp(shi) > math.exp(fou)
+    assert math.exp(shi) >= math.exp(fou)  # equal where both are rarer than what the engine reports
 
 
 def test_prompt_longer_than_a_slot_names_both_lengths(generator: LlamaGenerator) -> None:
