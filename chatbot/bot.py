@@ -87,7 +87,10 @@ class Bot:
         if not any(character.isalnum() for character in text):
             return self._memory.record(message, self._unreadable(language, text, watch))
         with watch("followup"):
-            question = self.knowledge.decoded(self._followup.complete(text, past, language))
+            completed = self._followup.complete(text, past, language)
+            question = self.knowledge.decoded(completed)
+            if question != completed:
+                language = "zh"
         with watch("embed"):
             vector = self.knowledge.embed(question)
         with watch("intent"):

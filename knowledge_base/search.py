@@ -255,21 +255,18 @@ class KnowledgeBase:
 
 
 def _one_a_group(snapshot: _Snapshot, hits: list[Hit], language: str) -> list[Hit]:
-    """Best hit of each group, shown as the group's entry in the customer's language."""
+    """Best hit of each group, shown as the group's entry in the customer's language, else in English."""
     hits.sort(key=lambda hit: (hit.score, hit.entry.language == language, hit.dense), reverse=True)
     best: dict[str, Hit] = {}
     for hit in hits:
         best.setdefault(hit.entry.group, hit)
     merged = []
     for hit in best.values():
-        twin = next(
-            (
-                snapshot.list[number]
-                for number in snapshot.groups[hit.entry.group]
-                if snapshot.list[number].language == language
-            ),
-            hit.entry,
-        )
+        twins = {
+            snapshot.list[number].language: snapshot.list[number]
+            for number in snapshot.groups[hit.entry.group]
+        }
+        twin = twins.get(language) or twins.get("en") or hit.entry
         merged.append(
             hit
             if twin is hit.entry
