@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatbot.generate.protocol import Generator
-from chatbot.settings import Settings
+from chatbot.settings import load_settings
 
 from .contract import Make
 
@@ -36,9 +36,9 @@ def make(build: Callable[[int, int, float], Generator]) -> Iterator[Make]:
 
 @pytest.fixture(scope="session")
 def gguf() -> Path:
-    """The smallest model on disk, or the one ``KEFU_TEST_GGUF`` names."""
+    """The smallest chat model on disk, or the one ``KEFU_TEST_GGUF`` names."""
     named = os.environ.get("KEFU_TEST_GGUF")
-    found = [Path(named)] if named else list(Settings().models_dir.rglob("*.gguf"))
+    found = [Path(named)] if named else list(load_settings().models_dir.rglob("*instruct*.gguf"))
     if not found:
-        pytest.skip("no GGUF model on disk; run `kefu models pull`")
+        pytest.skip("no GGUF chat model on disk; run `kefu models pull`")
     return min(found, key=lambda path: path.stat().st_size)

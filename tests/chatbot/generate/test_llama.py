@@ -93,7 +93,7 @@ def test_choose_agrees_with_what_is_written(generator: LlamaGenerator) -> None:
     assert yes > no
     assert generator.generate(prompt, max_tokens=2).text.startswith("Yes")
     shi, fou = generator.choose(Prompt((ChatMessage("user", "只回答一个字：是"),)), ["是", "否"])
-    assert math.exp(shi) >= math.exp(fou)  # equal where both are rarer than what the engine reports
+    assert math.exp(shi) > math.exp(fou)
 
 
 def test_prompt_longer_than_a_slot_names_both_lengths(generator: LlamaGenerator) -> None:

@@ -11,7 +11,7 @@ from chatbot.generate.run import Run, option_logprobs
 
 
 def test_first_token_is_the_longest_the_option_begins_with() -> None:
-    top = [(b"Y", -3.0), (b"Yes", -0.1), (b"N", -2.0), (b"No", -2.5), (b"Not", -0.01), ("是".encode(), -4.0)]
+    top = [(b"Yes", -0.1), (b"Y", -3.0), (b"N", -2.0), (b"No", -2.5), (b"Not", -0.01), ("是".encode(), -4.0)]
     assert option_logprobs(top, ["Yes", "No", "是的"]) == [-0.1, -2.5, -4.0]
 
 

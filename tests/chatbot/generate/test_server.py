@@ -184,6 +184,12 @@ class TestServerProtocol:
         assert made.text == "".join(PIECES[:2])
         assert time.monotonic() - started < 6
 
+    def test_stopped_generation_hangs_up_at_once(self, generator: OpenAIGenerator, stand_in: StandIn) -> None:
+        stand_in.mode = "stalls"
+        started = time.monotonic()
+        assert generator.generate(PROMPT, on_piece=bool).finish == "cancelled"
+        assert time.monotonic() - started < 2
+
     def test_server_that_answers_no_json(self, generator: OpenAIGenerator, stand_in: StandIn) -> None:
         stand_in.mode = "no json"
         with pytest.raises(EngineError, match="not JSON"):
