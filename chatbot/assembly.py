@@ -16,17 +16,18 @@ from chatbot.intent import IntentClassifier
 from chatbot.judge import AnswerJudge
 from chatbot.language import LanguageDetector, dominant_language
 from chatbot.memory import Memory
-from chatbot.models import resolve_embedder, resolve_generator, resolve_judge
+from chatbot.models import resolve_embedder, resolve_generator, resolve_judge, resolve_second
 from chatbot.phrases import Phrases, Routes
 from chatbot.settings import Settings
 from chatbot.storage import Conversations, Database
 from chatbot.training.intents import open_intents
 from chatbot.writer import Writer
-from knowledge_base.embed import Embedder, SentenceEmbedder
+from knowledge_base.embed import Embedder, JointEmbedder, SentenceEmbedder
 from knowledge_base.entry import Entry
 from knowledge_base.reading import read_entries
 from knowledge_base.search import KnowledgeBase
 from knowledge_base.store import EntryStore
+from knowledge_base.use import UniversalSentenceEncoder
 
 __all__ = [
     "SAMPLE",
@@ -97,19 +98,24 @@ class Parts:
                 engine.close()
 
 
-def build_embedder(settings: Settings) -> SentenceEmbedder:
-    """The embedder that the settings name.
+def build_embedder(settings: Settings) -> Embedder:
+    """The embedder that the settings name, joined with the second one if there is one.
 
     Raises:
         ModelError: it is not on disk; the text says how to get it.
     """
     chosen = settings.embedder
-    return SentenceEmbedder(
+    first = SentenceEmbedder(
         resolve_embedder(chosen.model, settings.models_dir),
         query_prefix=chosen.query_prefix,
         passage_prefix=chosen.passage_prefix,
         threads=chosen.threads,
+        middle=chosen.resolved_middle,
     )
+    if not chosen.resolved_second:
+        return first
+    second = UniversalSentenceEncoder(resolve_second(chosen.resolved_second, settings.models_dir))
+    return JointEmbedder(first, second)
 
 
 def build_parts(settings: Settings, report: Report = _silent) -> Parts:

@@ -38,6 +38,8 @@ class Prompt:
     """What a generator is given; the last message is the user's."""
 
     messages: tuple[ChatMessage, ...]
+    language: str = ""
+    """What the answer is written in; an engine that can writes no letter of another script."""
 
 
 LANGUAGE_NAMES = {
@@ -132,7 +134,7 @@ def answer_prompt(entry_question: str, entry_answer: str, question: str, languag
         messages.append(ChatMessage("assistant", answer))
     asked = f"Question: {question}\nAnswer in {language_name(language)}."
     messages.append(ChatMessage("user", f"Text: {entry_question} {entry_answer}\n\n{asked}"))
-    return Prompt(tuple(messages))
+    return Prompt(tuple(messages), language)
 
 
 def translation_prompt(
@@ -163,7 +165,7 @@ def translation_prompt(
     for said, made in before:
         messages += [ChatMessage("user", said), ChatMessage("assistant", made)]
     messages.append(ChatMessage("user", sentence))
-    return Prompt(tuple(messages))
+    return Prompt(tuple(messages), language)
 
 
 JUDGE_SYSTEM = "Does the text answer the customer's question? Reply Yes or No."

@@ -22,6 +22,9 @@ from chatbot.errors import SettingsError
 __all__ = ["EmbedderSettings", "GeneratorSettings", "SettingRow", "Settings", "load_settings", "setting_rows"]
 
 PREFIX = "KEFU_"
+DEFAULT_EMBEDDER = "multilingual-e5-small-q4"
+DEFAULT_SECOND = "use-multilingual-v3-u8"
+DEFAULT_MIDDLE = 8
 
 
 def _default_models_dir() -> Path:
@@ -33,8 +36,19 @@ class EmbedderSettings(BaseModel):
     """The model that turns sentences into vectors."""
 
     model: str = Field(
-        "multilingual-e5-small-q4",
+        DEFAULT_EMBEDDER,
         description="Catalogue id, sentence-transformers id or local folder.",
+    )
+    second: str | None = Field(
+        None,
+        description="Second encoder whose similarity is added; empty: none. By default "
+        "`use-multilingual-v3-u8` beside the default model and none beside another.",
+    )
+    middle_layer: int | None = Field(
+        None,
+        ge=0,
+        description="Layer of the first encoder whose mean counts beside the last one's; 0: none. By default 8 "
+        "for the default model and none for another.",
     )
     query_prefix: str | None = Field(
         None, description="Text put before a question; by default what the model card asks for."
@@ -43,6 +57,20 @@ class EmbedderSettings(BaseModel):
         None, description="Text put before an answer; by default what the model card asks for."
     )
     threads: int = Field(0, ge=0, description="CPU threads for the encoder; 0 means all cores.")
+
+    @property
+    def resolved_second(self) -> str:
+        """The second encoder, with the default filled in; empty for none."""
+        if self.second is not None:
+            return self.second
+        return DEFAULT_SECOND if self.model == DEFAULT_EMBEDDER else ""
+
+    @property
+    def resolved_middle(self) -> int:
+        """The middle layer, with the default filled in; 0 for none."""
+        if self.middle_layer is not None:
+            return self.middle_layer
+        return DEFAULT_MIDDLE if self.model == DEFAULT_EMBEDDER else 0
 
 
 class GeneratorSettings(BaseModel):

@@ -1,7 +1,7 @@
 """From the signals of a search to one score between 0 and 1.
 
 A logistic model; its weights are fitted on calibration questions by
-``kefu train calibration`` and kept in ``calibration.json``, never typed here.
+``kefu train search`` and kept in ``calibration.json``, never typed here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Signals:
     question: float
     """Best cosine to the entry's question and variants."""
     answer: float
-    """Cosine to the entry's answer."""
+    """Cosine to the entry's answer; to its questions where it has none."""
     lexical: float
     same_language: bool
     exact: bool

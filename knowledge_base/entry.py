@@ -48,5 +48,7 @@ class Hit:
     """Best cosine similarity to the entry's question or one of its variants."""
     lexical: float
     """0…1: share of the question's informative words found in the entry (idf-weighted)."""
+    answer_similarity: float = 0.0
+    """Cosine similarity to the entry's answer; that to its questions where it has no answer."""
     exact: bool = False
     """The normalised text equals the entry's question or one of its variants."""

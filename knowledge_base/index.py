@@ -102,6 +102,13 @@ class VectorIndex:
             scores, ids = np.take_along_axis(scores, order, 1), np.take_along_axis(ids, order, 1)
         return scores, ids
 
+    def similarities(self, vector: Vectors, ids: Ids) -> Vectors:
+        """Inner products of ``vector`` (d,) with the stored vectors of ``ids`` (n,), shape (n,)."""
+        if not len(ids):
+            return np.zeros(0, dtype=np.float32)
+        found: Vectors = self._index.reconstruct_batch(ids.astype(np.int64)) @ vector
+        return found
+
     def save(self, folder: Path, *, embedder: str, revision: int) -> Manifest:
         """Writes the index beside ``folder`` and swaps it in by rename.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -57,25 +58,32 @@ class _Snapshot:
 
 
 class _Rows:
-    """Which text each vector stands for: owner (entry number) and whether it is an answer."""
+    """Which text each vector stands for: a question, a variant or the answer of which entry."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         owners: list[int] = []
-        answers: list[bool] = []
         self.questions: list[str] = []
         self.answers: list[str] = []
+        self._own: list[list[int]] = [[] for _ in entries]
         for number, entry in enumerate(entries):
             for text in (entry.question, *entry.variants):
+                self._own[number].append(len(owners))
                 owners.append(number)
-                answers.append(False)
                 self.questions.append(normalise(text))
         for number, entry in enumerate(entries):
             if entry.answer:
+                self._own[number].append(len(owners))
                 owners.append(number)
-                answers.append(True)
                 self.answers.append(normalise(f"{entry.question} {entry.answer}"))
         self.owner: NDArray[np.int64] = np.asarray(owners, dtype=np.int64)
-        self.is_answer: NDArray[np.bool_] = np.asarray(answers, dtype=bool)
+
+    def of(self, number: int) -> list[int]:
+        """All rows of an entry."""
+        return self._own[number]
+
+    def is_answer(self, row: int) -> bool:
+        """Answers stand behind all questions."""
+        return row >= len(self.questions)
 
     def __len__(self) -> int:
         return len(self.owner)
@@ -214,16 +222,15 @@ class KnowledgeBase:
         readable = self.readable(text)
         if vector is None:
             vector = self.embed(text)
-        question, answer = self._dense(snapshot, vector)
         lexical = snapshot.lexicon.scores(readable, _CANDIDATES)
         exact = set(snapshot.exact.get(key(readable), ()))
-        candidates = set(question) | set(answer) | set(lexical) | exact
+        candidates = self._nearest(snapshot, vector) | set(lexical) | exact
+        question, answer = self._similarities(snapshot, vector, candidates)
         hits = []
         for number in candidates:
-            q, a = question.get(number), answer.get(number)
             signals = Signals(
-                question=q if q is not None else min(question.values(), default=0.0),
-                answer=a if a is not None else min(answer.values(), default=0.0),
+                question=question[number],
+                answer=answer.get(number, question[number]),
                 lexical=lexical.get(number, 0.0),
                 same_language=snapshot.list[number].language == language,
                 exact=number in exact,
@@ -235,20 +242,33 @@ class KnowledgeBase:
                     dense=max(signals.question, signals.answer),
                     question_similarity=signals.question,
                     lexical=signals.lexical,
+                    answer_similarity=signals.answer,
                     exact=signals.exact,
                 )
             )
         return _one_a_group(snapshot, hits, language)[:limit]
 
-    def _dense(self, snapshot: _Snapshot, vector: Vectors) -> tuple[dict[int, float], dict[int, float]]:
-        """Best similarity of each found entry's questions and of its answer."""
-        scores, ids = snapshot.index.search(vector[None, :], _CANDIDATES)
+    @staticmethod
+    def _nearest(snapshot: _Snapshot, vector: Vectors) -> set[int]:
+        """The entries whose questions or answers lie nearest."""
+        _, ids = snapshot.index.search(vector[None, :], _CANDIDATES)
+        return {int(snapshot.rows.owner[row]) for row in ids[0].tolist() if row >= 0}
+
+    @staticmethod
+    def _similarities(
+        snapshot: _Snapshot, vector: Vectors, entries: set[int]
+    ) -> tuple[dict[int, float], dict[int, float]]:
+        """Best similarity of each entry's questions, and that of its answer where it has one.
+
+        The nearest vectors alone do not tell: where many questions lie near, they
+        crowd out the answers.
+        """
+        rows = [row for number in entries for row in snapshot.rows.of(number)]
+        scores = snapshot.index.similarities(vector, np.asarray(rows, dtype=np.int64))
         question: dict[int, float] = {}
         answer: dict[int, float] = {}
-        for score, row in zip(scores[0].tolist(), ids[0].tolist(), strict=True):
-            if row < 0:
-                continue
-            side = answer if snapshot.rows.is_answer[row] else question
+        for score, row in zip(scores.tolist(), rows, strict=True):
+            side = answer if snapshot.rows.is_answer(row) else question
             owner = int(snapshot.rows.owner[row])
             side[owner] = max(score, side.get(owner, -1.0))
         return question, answer
@@ -267,9 +287,5 @@ def _one_a_group(snapshot: _Snapshot, hits: list[Hit], language: str) -> list[Hi
             for number in snapshot.groups[hit.entry.group]
         }
         twin = twins.get(language) or twins.get("en") or hit.entry
-        merged.append(
-            hit
-            if twin is hit.entry
-            else Hit(twin, hit.score, hit.dense, hit.question_similarity, hit.lexical, hit.exact)
-        )
+        merged.append(hit if twin is hit.entry else replace(hit, entry=twin))
     return merged

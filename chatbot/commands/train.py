@@ -8,12 +8,37 @@ from typing import Annotated
 
 import typer
 
+import knowledge_base
 from chatbot.commands.output import AsJson, console, print_json, progress_bar, settings
 
 app = typer.Typer(no_args_is_help=True)
 
 _DATA = Path(__file__).resolve().parent.parent / "training" / "data"
+_KNOWLEDGE = Path(knowledge_base.__file__).resolve().parent
 _PACKAGE = Path(__file__).resolve().parent.parent
+
+
+@app.command()
+def search(
+    data: Annotated[
+        list[Path] | None, typer.Option(help="Calibration files; by default the shipped ones.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for calibration.json.")] = _KNOWLEDGE,
+    as_json: AsJson = False,
+) -> None:
+    """Fit how the signals of a search add up; train the judge again after it."""
+    from chatbot.assembly import build_embedder, sample_entries
+    from chatbot.training.judge import read_knowledge
+    from chatbot.training.search import cases_of, fit_search, save_calibration
+
+    cases = read_knowledge(data or sorted(_DATA.glob("calibration_*.jsonl")))
+    calibration, report = fit_search([*cases, *cases_of(sample_entries())], build_embedder(settings()))
+    save_calibration(calibration, out / "calibration.json")
+    if as_json:
+        print_json(asdict(report))
+        return
+    for name, value in asdict(report).items():
+        console.print(f"{name}: {value}")
 
 
 @app.command()

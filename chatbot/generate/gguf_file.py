@@ -35,6 +35,10 @@ class GgufHeader:
     ends: int = 0
     """Bytes the file must have for the last tensor to be whole."""
     strings: dict[str, str] = field(default_factory=dict)
+    tokens: list[bytes] = field(default_factory=list)
+    """The vocabulary as the file spells it, in the order of the token numbers."""
+    byte_level: bool = False
+    """The vocabulary spells bytes as letters, as GPT-2's does."""
 
 
 class _Reader:
@@ -60,6 +64,14 @@ class _Reader:
         start = self.at
         self.skip(length)
         return self.data[start : self.at]
+
+    def texts(self) -> list[bytes]:
+        """An array of strings; empty for another kind of array."""
+        inner, count = self.number("I"), self.number("Q")
+        if inner != _STRING:
+            self.skip(_SCALARS[inner] * count)
+            return []
+        return [self.text() for _ in range(count)]
 
     def skip_value(self, kind: int) -> None:
         if kind in _SCALARS:
@@ -124,6 +136,10 @@ def _read_header(reader: _Reader, path: Path) -> GgufHeader:
         key, kind = reader.text(), reader.number("I")
         if kind == _STRING and key in (b"general.architecture", b"general.name"):
             header.strings[key.decode()] = reader.text().decode(errors="replace")
+        elif kind == _STRING and key == b"tokenizer.ggml.model":
+            header.byte_level = reader.text() == b"gpt2"
+        elif kind == _ARRAY and key == b"tokenizer.ggml.tokens":
+            header.tokens = reader.texts()
         elif kind == _UINT32 and key == b"general.alignment":
             header.alignment = reader.number("I")
         else:

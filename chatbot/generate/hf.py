@@ -93,7 +93,7 @@ class TransformersGenerator:
 
         cached, cache = self._nearest(tokens)
         ids = torch.tensor([tokens], device=self._model.device)
-        kept = {"past_key_values": cache} if cache is not None else {}
+        kept = {"cache": cache} if cache is not None else {}
         try:
             with torch.inference_mode():
                 made = self._model.generate(
@@ -151,8 +151,8 @@ class TransformersGenerator:
             with self._places.place(deadline, run.poll), torch.inference_mode():
                 cached, cache = self._nearest(tokens)
                 ids = torch.tensor([tokens[cached:]], device=self._model.device)
-                out = self._model(ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-                return out.logits[0, -1], out.past_key_values
+                out = self._model(ids, cache=cache, use_cache=True, logits_to_keep=1)
+                return out.logits[0, -1], out.cache
         except Abandoned:
             raise EngineError("the generator was closed while it read a prompt") from None
         except (RuntimeError, ValueError, IndexError) as error:

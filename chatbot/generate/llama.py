@@ -23,6 +23,7 @@ from chatbot.generate.prefix import PrefixCache, prompt_bytes
 from chatbot.generate.protocol import Generation, OnPiece
 from chatbot.generate.run import Run, check_options, option_logprobs
 from chatbot.generate.states import StateFiles
+from chatbot.generate.vocabulary import Vocabulary
 from chatbot.prompt import Prompt
 
 __all__ = ["LlamaGenerator"]
@@ -70,7 +71,7 @@ class LlamaGenerator:
         cache_mib: int = 384,
         state_folder: Path | None = None,
     ) -> None:
-        check_gguf(path)
+        self._vocabulary = Vocabulary(check_gguf(path))
         if adapter is not None:
             check_gguf(adapter)
         self.model_id = path.stem if adapter is None else f"{path.stem}+{adapter.stem}"
@@ -101,7 +102,10 @@ class LlamaGenerator:
         """See :class:`~chatbot.generate.protocol.Generator`."""
         run = Run(on_piece, self._timeout_s, self._closing.is_set)
         try:
-            answer = self._ask(prompt, run, {"max_tokens": max_tokens or self._max_tokens})
+            request: dict[str, Any] = {"max_tokens": max_tokens or self._max_tokens}
+            if foreign := self._vocabulary.foreign(prompt.language):
+                request["logit_bias"] = foreign
+            answer = self._ask(prompt, run, request)
         except Abandoned:
             run.poll()
             return run.result("cancelled")

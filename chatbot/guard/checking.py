@@ -16,6 +16,7 @@ from chatbot.guard import claims, form, names, tongue, translation
 from chatbot.guard.facts import Fact, facts
 from chatbot.guard.support import KnownFacts, groups_days, weekdays
 from chatbot.guard.units import plain
+from chatbot.scripts import SCRIPTS
 from chatbot.turn import GuardVerdict
 
 __all__ = ["Allowed", "Violation", "check", "hard_violations"]
@@ -154,8 +155,8 @@ def _inside(token: names.Token, spans: Sequence[tuple[int, int]]) -> bool:
 
 def _foreign_names(answer: str, known: Allowed, taken: Sequence[tuple[int, int]]) -> Iterator[Violation]:
     """Capitalised names that nobody gave; renderings of names from another script cannot be judged."""
-    latin_source = known.source_language not in tongue.SCRIPTS
-    if known.kind == "translation" and not latin_source and known.language not in tongue.SCRIPTS:
+    latin_source = known.source_language not in SCRIPTS
+    if known.kind == "translation" and not latin_source and known.language not in SCRIPTS:
         return
     for token in names.capitals(answer, german=known.language == "de"):
         parts = {token.key, *token.key.replace("’", "'").split("'"), *token.key.split("-")}
@@ -165,7 +166,7 @@ def _foreign_names(answer: str, known: Allowed, taken: Sequence[tuple[int, int]]
             continue
         if names.squash(token.text) in known.squashed or any(c.isdigit() for c in token.text):
             continue
-        if known.kind == "translation" and not token.text.isupper() and known.language not in tongue.SCRIPTS:
+        if known.kind == "translation" and not token.text.isupper() and known.language not in SCRIPTS:
             continue
         yield Violation(f"name:{token.text}", token.start)
 

@@ -10,41 +10,14 @@ from chatbot.guard.form import sentences
 from chatbot.guard.names import codes, links
 from chatbot.guard.units import plain
 from chatbot.guard.words import STOPWORDS
+from chatbot.scripts import RANGES, SCRIPTS, foreign_letters, is_japanese
 
 __all__ = ["foreign_script", "guess_language", "latin_rubble", "wrong_language", "wrong_sentence"]
 
-SCRIPTS: dict[str, str] = {
-    "zh": "han",
-    "ja": "han kana",
-    "ko": "hangul",
-    "ru": "cyrillic",
-    "uk": "cyrillic",
-    "bg": "cyrillic",
-    "sr": "cyrillic latin",
-    "ar": "arabic",
-    "fa": "arabic",
-    "he": "hebrew",
-    "th": "thai",
-    "el": "greek",
-    "hi": "devanagari",
-}
-"""Scripts of the languages that are not written in Latin letters; Latin is everywhere for names."""
-
-_RANGES = {
-    "han": "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff々",
-    "kana": "\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff",
-    "hangul": "\u1100-\u11ff\uac00-\ud7af",
-    "cyrillic": "\u0400-\u04ff",
-    "arabic": "\u0600-\u06ff",
-    "hebrew": "\u0590-\u05ff",
-    "thai": "\u0e00-\u0e7f",
-    "greek": "\u0370-\u03ff",
-    "devanagari": "\u0900-\u097f",
-}
 _SPACELESS = frozenset({"zh", "ja", "th", "ko"})
 _LATIN_RUN = re.compile(r"[A-Za-zÀ-ɏ]+(?:['’-][A-Za-zÀ-ɏ]+)*(?:[ ,]+[A-Za-zÀ-ɏ]+(?:['’-][A-Za-zÀ-ɏ]+)*)*")
-_KANA = re.compile(f"[{_RANGES['kana']}]")
-_HAN = re.compile(f"[{_RANGES['han']}]")
+_KANA = re.compile(f"[{RANGES['kana']}]")
+_HAN = re.compile(f"[{RANGES['han']}]")
 _UNITS_OF_TECHNIQUE = frozenset(
     [
         "mah",
@@ -76,39 +49,22 @@ _UNITS_OF_TECHNIQUE = frozenset(
 _LATIN_FILLER = re.compile(r"\b(?:https?|www)\S*|\S+@\S+")
 
 
-@lru_cache(maxsize=64)
-def _foreign_pattern(language: str) -> re.Pattern[str]:
-    allowed = SCRIPTS.get(language, "latin").split()
-    ranges = "".join(chars for name, chars in _RANGES.items() if name not in allowed)
-    return re.compile(f"[{ranges}]+")
-
-
 def foreign_script(answer: str, language: str, known: str, longest: int) -> tuple[str, int] | None:
     """The first run of a script that the language does not use.
 
     Names that stand in ``known`` and have at most ``longest`` characters are fine.
     Han characters that Japanese does not have count as foreign in Japanese.
     """
-    for match in _foreign_pattern(language).finditer(answer):
+    for match in foreign_letters(language).finditer(answer):
         run = match[0]
         if run in "°µμΩ" or (len(run) <= longest and run in known):
             continue
         return run[:1], match.start()
     if language == "ja":
         for match in _HAN.finditer(answer):
-            if not _is_japanese(match[0]) and match[0] not in known:
+            if not is_japanese(match[0]) and match[0] not in known:
                 return match[0], match.start()
     return None
-
-
-@lru_cache(maxsize=8192)
-def _is_japanese(char: str) -> bool:
-    """Whether a Han character is in the Japanese character set (JIS); simplified forms are not."""
-    try:
-        char.encode("cp932")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def latin_rubble(answer: str, language: str, known: str, translated: bool) -> tuple[str, int] | None:
@@ -147,7 +103,7 @@ def guess_language(text: str, default: str) -> str:
 
     Quick and rough: whole sentences of known languages are told, single words are not.
     """
-    counts: dict[str, float] = {name: len(re.findall(f"[{chars}]", text)) for name, chars in _RANGES.items()}
+    counts: dict[str, float] = {name: len(re.findall(f"[{chars}]", text)) for name, chars in RANGES.items()}
     counts["latin"] = len(re.findall(r"[A-Za-zÀ-ɏ]", text)) / 3
     if counts["kana"] > 0.1 * (counts["han"] + counts["kana"]) and counts["kana"] >= 3:
         return "ja"
@@ -179,7 +135,7 @@ def wrong_language(answer: str, language: str, known: str, language_of: Callable
     """The dominant language when it is not ``language``; answers of a few words tell nothing."""
     text = _LATIN_FILLER.sub(" ", answer)
     if language in _SPACELESS:
-        own = re.findall(f"[{''.join(_RANGES[s] for s in SCRIPTS[language].split())}]", text)
+        own = re.findall(f"[{''.join(RANGES[s] for s in SCRIPTS[language].split())}]", text)
         latin = re.findall(r"[^\W\d_]+", re.sub(r"[^\x00-\u024f]", " ", text))
         if own:
             if language == "ja" and len(own) >= 6 and not _KANA.search(text) and text.strip() not in known:

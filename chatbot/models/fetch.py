@@ -213,6 +213,7 @@ class _Pull:
         setting = {
             "embedder": "set KEFU_EMBEDDER__MODEL to a sentence-transformers folder or a hub id, "
             f"such as {model.upstream}",
+            "second embedder": "set KEFU_EMBEDDER__SECOND to nothing",
             "generator": "set KEFU_GENERATOR__MODEL to the path of any GGUF file",
         }[model.kind]
         return ModelError(

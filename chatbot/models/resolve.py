@@ -14,9 +14,14 @@ from chatbot.errors import ModelError
 from chatbot.models.catalogue import CATALOGUE, Model
 from chatbot.models.disk import is_whole, model_folder, verify
 
-__all__ = ["resolve_embedder", "resolve_generator"]
+__all__ = ["resolve_embedder", "resolve_generator", "resolve_second"]
 
-Kind = Literal["embedder", "generator"]
+Kind = Literal["embedder", "second embedder", "generator"]
+_VARIABLES: dict[Kind, str] = {
+    "embedder": "KEFU_EMBEDDER__MODEL",
+    "second embedder": "KEFU_EMBEDDER__SECOND",
+    "generator": "KEFU_GENERATOR__MODEL",
+}
 GGUF_MAGIC = b"GGUF"
 
 
@@ -47,6 +52,29 @@ def resolve_embedder(setting: str, models_dir: Path) -> str:
     return str(path)
 
 
+def resolve_second(setting: str, models_dir: Path) -> Path:
+    """The folder of the second encoder for ``KEFU_EMBEDDER__SECOND``.
+
+    Args:
+        setting: catalogue id or folder.
+        models_dir: the models folder.
+
+    Raises:
+        ModelError: a catalogue model is not pulled or damaged, the path is no
+            folder, or the id is of another kind.
+    """
+    model = _catalogue_model(setting, "second embedder")
+    if model is not None:
+        return _whole_folder(model, models_dir)
+    path = _existing_path(setting, "KEFU_EMBEDDER__SECOND")
+    if path is None or not path.is_dir():
+        raise ModelError(
+            f"KEFU_EMBEDDER__SECOND is {setting!r}; expected {', '.join(_ids('second embedder'))} or a folder "
+            "with the same files"
+        )
+    return path
+
+
 def resolve_generator(setting: str, models_dir: Path) -> Path | str:
     """What to load for ``KEFU_GENERATOR__MODEL``.
 
@@ -75,8 +103,8 @@ def resolve_generator(setting: str, models_dir: Path) -> Path | str:
 def _catalogue_model(setting: str, kind: Kind) -> Model | None:
     """The catalogue's model of that id; None when the setting is something else."""
     model = CATALOGUE.get(setting)
-    variable = f"KEFU_{kind.upper()}__MODEL"
-    ids = [other.id for other in CATALOGUE.values() if other.kind == kind]
+    variable = _VARIABLES[kind]
+    ids = _ids(kind)
     if model is not None and model.kind != kind:
         raise ModelError(
             f"{variable} is {setting}, which is of kind {model.kind}; expected one of {', '.join(ids)}"
@@ -88,6 +116,10 @@ def _catalogue_model(setting: str, kind: Kind) -> Model | None:
                 f"{variable} is {setting!r}, which is neither a path nor a known id; did you mean {close[0]}?"
             )
     return model
+
+
+def _ids(kind: Kind) -> list[str]:
+    return [model.id for model in CATALOGUE.values() if model.kind == kind]
 
 
 def _whole_folder(model: Model, models_dir: Path) -> Path:

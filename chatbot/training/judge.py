@@ -32,6 +32,7 @@ __all__ = [
     "Case",
     "Pair",
     "calibrate",
+    "entry_number",
     "fit_probe",
     "pairs_of",
     "read_knowledge",
@@ -118,7 +119,7 @@ def pairs_of(cases: Sequence[Case], embedder: Embedder) -> list[Pair]:
     for case in cases:
         base = KnowledgeBase.in_memory(case.entries, embedder)
         for q, question in enumerate(case.questions):
-            found = {_number(hit) for hit in base.search(question.text, question.language, limit=READ)}
+            found = {entry_number(hit) for hit in base.search(question.text, question.language, limit=READ)}
             near = () if question.near is None else (question.near,)
             for e in sorted({*found, *question.answers, *near}):
                 near_miss = not question.answers and e == question.near
@@ -126,7 +127,7 @@ def pairs_of(cases: Sequence[Case], embedder: Embedder) -> list[Pair]:
     return pairs
 
 
-def _number(hit: Hit) -> int:
+def entry_number(hit: Hit) -> int:
     """Number of the entry within its case."""
     return int(hit.entry.id.rsplit(".", 1)[1])
 
@@ -293,7 +294,7 @@ def _decisions(
             hits: list[Hit] = base.search(question.text, question.language)
             for rank, hit in enumerate(hits[:READ]):
                 order = [hit, *(other for other in hits if other is not hit)]
-                entry = _number(hit)
+                entry = entry_number(hit)
                 values = {**features(order, question.language), "judge": judge(case, entry, number)}
                 right = entry in question.answers
                 answerable = bool(question.answers)

@@ -31,6 +31,8 @@ def read_groups(path: Path, _rule: LanguageRule | None = None) -> list[Entry]:
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         place = getattr(error, "problem_mark", None)
         where = f", line {place.line + 1}" if place is not None else ""
+        if "nesting depth" in str(error):  # newer libyaml stops by itself, while it looks ahead
+            raise _too_deep(path, place.line + 1 if place is not None else 1) from error
         raise ReadError(
             f"{path}{where}: not readable as YAML ({type(error).__name__}); mend the file"
         ) from error
@@ -76,11 +78,13 @@ def _check_depth(text: str, path: Path) -> None:
             depth += 1
             if depth > _MAX_DEPTH:
                 line = event.start_mark.line + 1 if event.start_mark else 1
-                raise ReadError(
-                    f"{path}, line {line}: found more than {_MAX_DEPTH} levels, expected a list of groups"
-                )
+                raise _too_deep(path, line)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+
+
+def _too_deep(path: Path, line: int) -> ReadError:
+    return ReadError(f"{path}, line {line}: found more than {_MAX_DEPTH} levels, expected a list of groups")
 
 
 def _deep_blocks(text: str) -> bool:
