@@ -87,6 +87,10 @@ _TRANSLATION_SYSTEM = (
     "and leave nothing out. Every word is {language}."
 )
 _STRICTER = " Write plain {language} only, no word of another language; do not convert numbers or currencies."
+_TRANSLATION_BARE = (
+    "Translate the user's sentence into {language}. Translate all of it, word by word if need be, and keep every "
+    "number with its unit. Reply with the translation alone."
+)
 _TRANSLATION_EXAMPLES = {
     "zh": {
         "zh": "配送费15元，满200元免费。开封后不能退换，但可以换一次颜色。",
@@ -142,8 +146,7 @@ def translation_prompt(
     source_language: str,
     language: str,
     before: Sequence[tuple[str, str]] = (),
-    *,
-    stricter: bool = False,
+    attempt: int = 0,
 ) -> Prompt:
     """Asks for one sentence of an answer in ``language``.
 
@@ -152,9 +155,14 @@ def translation_prompt(
 
     Args:
         before: the sentences translated so far, each with its translation.
-        stricter: for a second try, after the guard refused the first.
+        attempt: how often the guard has refused a translation of this sentence;
+            the second prompt is stricter, the third short and without example,
+            so that a greedy engine says something else.
     """
-    system = _TRANSLATION_SYSTEM + (_STRICTER if stricter else "")
+    if attempt >= 2:
+        system = _TRANSLATION_BARE.format(language=language_name(language))
+        return Prompt((ChatMessage("system", system), ChatMessage("user", sentence)), language)
+    system = _TRANSLATION_SYSTEM + (_STRICTER if attempt else "")
     messages = [ChatMessage("system", system.format(language=language_name(language)))]
     examples = _TRANSLATION_EXAMPLES.get(source_language, {})
     if language in examples:

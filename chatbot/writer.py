@@ -7,19 +7,19 @@ text, so a generated answer is never worse than the curated one.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from chatbot.errors import BusyError, EngineError
-from chatbot.generate import Generation, Generator
-from chatbot.guard import GuardedStream, check
+from chatbot.generate import Generator
+from chatbot.guarded import Pieces, guarded
 from chatbot.phrases import Phrases, Routes, name_in
-from chatbot.prompt import Prompt, answer_prompt, translation_prompt
+from chatbot.prompt import answer_prompt
+from chatbot.translating import translate
 from chatbot.turn import Action, Decision, Entry, GuardVerdict, Intent, Listener
 
 __all__ = ["Wording", "Writer"]
@@ -156,54 +156,45 @@ class Writer:
             return self._translate(entry, question, language, listener)
         prompt = answer_prompt(entry.question, entry.answer, question, language)
         sources = (entry.question, entry.answer)
-        watch = _FirstPiece(listener)
-        text, verdict = self._guarded(prompt, watch, question, language, sources, "answer")
+        watch = Pieces(listener)
+        text, verdict = guarded(
+            self._generator,
+            prompt,
+            watch,
+            question=question,
+            language=language,
+            sources=sources,
+            kind="answer",
+            language_of=self._language_of,
+        )
         return self._outcome(entry, language, text, verdict, watch)
 
     def _translate(self, entry: Entry, question: str, language: str, listener: Listener | None) -> Wording:
-        """The entry's answer in the customer's language, sentence by sentence.
-
-        The first try is streamed; where the guard refuses a sentence, a second
-        one with a stricter prompt is made unheard.
-        """
-        watch = _FirstPiece(listener)
-        text, verdict = self._sentence_by_sentence(entry, question, language, watch, stricter=False)
-        if verdict is not None and not verdict.passed and not watch.is_cancelled():
-            second = _FirstPiece(None)
-            text, again = self._sentence_by_sentence(entry, question, language, second, stricter=True)
-            if again is not None and again.passed:
-                verdict = again
-                watch.correct(text)
-        if verdict is not None and verdict.passed:
-            self._keep(entry, language, text)
-        return self._outcome(entry, language, text, verdict, watch)
-
-    def _sentence_by_sentence(
-        self, entry: Entry, question: str, language: str, watch: _FirstPiece, *, stricter: bool
-    ) -> tuple[str, GuardVerdict | None]:
-        """One whole translation and its verdict; it ends at the first sentence that is refused."""
-        done: list[tuple[str, str]] = []
-        whole = ""
-        for sentence, gap in _sentences(entry.answer):
-            prompt = translation_prompt(sentence, entry.language, language, done, stricter=stricter)
-            watch.gap = _gap(whole, gap, language)
-            space = watch.gap
-            text, verdict = self._guarded(prompt, watch, question, language, (sentence,), "translation")
-            if verdict is None or not verdict.passed:
-                return whole, verdict
-            whole += space + text
-            done.append((sentence, text))
-        return whole, check(
-            whole,
-            question=question,
-            language=language,
-            sources=(entry.answer,),
-            kind="translation",
+        """The entry's answer in the customer's language; kept, for the next customer may ask it too."""
+        assert self._generator is not None
+        watch = Pieces(listener)
+        made = translate(
+            self._generator,
+            entry,
+            question,
+            language,
+            watch,
+            original=lambda sentence: self._phrases.say(
+                "original_sentence", language, language=name_in(entry.language, language), sentence=sentence
+            ),
             language_of=self._language_of,
         )
+        wording = self._outcome(entry, language, made.text, made.verdict, watch)
+        if made.kept and wording.text == made.text:
+            assert made.verdict is not None
+            fate = "passed but for sentences in the original: " + ", ".join(made.verdict.reasons)
+            return replace(wording, guard=fate, notice="curated_language")
+        if wording.guard == "passed":
+            self._keep(entry, language, made.text)
+        return wording
 
     def _outcome(
-        self, entry: Entry, language: str, text: str, verdict: GuardVerdict | None, watch: _FirstPiece
+        self, entry: Entry, language: str, text: str, verdict: GuardVerdict | None, watch: Pieces
     ) -> Wording:
         """The wording if it passed, else the curated text."""
         assert self._generator is not None
@@ -218,41 +209,6 @@ class Writer:
         watch.correct(curated.text)
         return curated
 
-    def _guarded(
-        self,
-        prompt: Prompt,
-        watch: _FirstPiece,
-        question: str,
-        language: str,
-        sources: tuple[str, ...],
-        kind: Literal["answer", "translation"],
-    ) -> tuple[str, GuardVerdict | None]:
-        """One generation led through the guard; no verdict when the engine gave nothing."""
-        assert self._generator is not None
-        watch.stream = GuardedStream(
-            question=question, language=language, sources=sources, kind=kind, language_of=self._language_of
-        )
-        try:
-            made = self._generator.generate(prompt, on_piece=watch)
-        except BusyError:
-            watch.failed = "busy"
-            return "", None
-        except EngineError:
-            watch.failed = "failed"
-            return "", None
-        watch.finish(made)
-        text = made.text.strip()
-        verdict = watch.stream.refused or check(
-            text,
-            question=question,
-            language=language,
-            sources=sources,
-            kind=kind,
-            language_of=self._language_of,
-            finished=made.finish == "stop",
-        )
-        return text, verdict
-
     def _kept(self, entry: Entry, language: str) -> str | None:
         with self._lock:
             return self._translations.get((entry.answer, language))
@@ -262,78 +218,3 @@ class Writer:
             self._translations[entry.answer, language] = text
             while len(self._translations) > _KEPT_TRANSLATIONS:
                 self._translations.popitem(last=False)
-
-
-class _FirstPiece:
-    """Leads the engine's pieces through the guard to the listener and times the first one."""
-
-    def __init__(self, listener: Listener | None) -> None:
-        self._listener = listener
-        self._start = time.perf_counter()
-        self.stream: GuardedStream | None = None
-        self.gap = ""
-        """Blank or line break before the next sentence; goes out with its first piece."""
-        self.first_ms: float | None = None
-        self.failed = ""
-        self._heard = False
-
-    def __call__(self, piece: str) -> bool:
-        """Takes the next piece; True stops the engine."""
-        assert self.stream is not None
-        if piece and self.first_ms is None:
-            self.first_ms = (time.perf_counter() - self._start) * 1000
-        self._release(self.stream.feed(piece))
-        if self.is_cancelled():
-            return True
-        return self.stream.refused is not None
-
-    def finish(self, made: Generation) -> None:
-        """Releases the rest of a whole answer."""
-        if made.finish == "stop" and self.stream is not None and self.stream.refused is None:
-            self._release(self.stream.finish())
-
-    def is_cancelled(self) -> bool:
-        """Has the listener left?"""
-        return self._listener is not None and self._listener.cancelled()
-
-    def correct(self, text: str) -> None:
-        """Gives the listener the text that counts, after a try that was refused."""
-        if self._listener is not None:
-            self._listener.on_text(("\n\n" if self._heard else "") + text)
-
-    def _release(self, text: str) -> None:
-        if text and self._listener is not None:
-            self._listener.on_text(self.gap + text)
-            self._heard = True
-            self.gap = ""
-
-
-_SENTENCE = re.compile(r".*?(?:[。！？!?]+[”’」』）)]*|\.(?=\s+[^\s\d])|\n+|$)", re.DOTALL)
-_SHORT = 12
-
-
-def _sentences(text: str) -> list[tuple[str, str]]:
-    """The sentences of a text, each with the gap before it; very short ones stay with the next."""
-    found: list[tuple[str, str]] = []
-    held = ""
-    for match in _SENTENCE.finditer(text):
-        held += match.group()
-        last = match.end() == len(text)
-        if len(held.strip()) < _SHORT and not last:
-            continue
-        if held.strip():
-            gap = held[: len(held) - len(held.lstrip())]
-            if found and found[-1][0].endswith("\n"):
-                gap = "\n" + gap
-            found.append((held.strip(" "), gap))
-        held = ""
-    return [(sentence.strip(), gap) for sentence, gap in found]
-
-
-def _gap(before: str, gap: str, language: str) -> str:
-    """What stands between two translated sentences."""
-    if not before:
-        return ""
-    if "\n" in gap:
-        return "\n"
-    return "" if language in ("zh", "ja", "th") else " "

@@ -72,6 +72,8 @@ def _fingerprint(probe: Probe) -> str:
     digest = hashlib.sha256(f"1|{probe.base_sha256}|{probe.layers}".encode())
     for part in (probe.scale, probe.weights, probe.level):
         digest.update(part.tobytes())
+    for name, adapter in sorted(probe.adapters.items()):
+        digest.update(name.encode() + adapter.down.tobytes() + adapter.up.tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -7,7 +7,8 @@ up, a linear read-out of that state separates near misses from answers (linear
 probing: Alain and Bengio 2016; Azaria and Mitchell 2023).
 
 So the judge is a model file of its own, written here once from the generator's
-small sibling: its first layers as they are, and an output matrix whose rows for
+small sibling: its first layers, the upper ones of them with what tuning added
+(low-rank adapters, merged), and an output matrix whose rows for
 the tokens ``Yes`` and ``No`` are the read-out.  Any engine for GGUF files then
 runs it, prefix cache included, and the log-odds of Yes against No are the
 read-out's value.  A third of the layers is saved, too.
@@ -17,17 +18,40 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter
-from gguf.quants import quantize
+from gguf.quants import dequantize, quantize
 from numpy.typing import NDArray
 
 from chatbot.errors import ModelError
 
-__all__ = ["Probe", "write_judge"]
+__all__ = ["ADAPTED", "Adapter", "Probe", "write_judge"]
+
+ADAPTED = {
+    "self_attn.q_proj": "attn_q.weight",
+    "self_attn.k_proj": "attn_k.weight",
+    "self_attn.v_proj": "attn_v.weight",
+    "self_attn.o_proj": "attn_output.weight",
+    "mlp.gate_proj": "ffn_gate.weight",
+    "mlp.up_proj": "ffn_up.weight",
+    "mlp.down_proj": "ffn_down.weight",
+}
+"""Matrices of a layer that may have an adapter: place in transformers, name in a GGUF file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """What tuning adds to one matrix W of shape (out, in): ``W + up @ down``."""
+
+    down: NDArray[np.float16]
+    """Shape (rank, in)."""
+    up: NDArray[np.float16]
+    """Shape (out, rank)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +74,13 @@ class Probe:
     """Shape (hidden,)."""
     level: NDArray[np.float32]
     """Shape (hidden,)."""
+    adapters: Mapping[str, Adapter] = field(default_factory=dict)
+    """By the tensor's name in the GGUF file."""
 
     def save(self, path: Path) -> None:
         """Writes the probe as a compressed npz file."""
+        parts: dict[str, Any] = {f"down:{name}": adapter.down for name, adapter in self.adapters.items()}
+        parts.update({f"up:{name}": adapter.up for name, adapter in self.adapters.items()})
         np.savez_compressed(
             path,
             base_sha256=np.array(self.base_sha256),
@@ -61,6 +89,7 @@ class Probe:
             scale=self.scale,
             weights=self.weights,
             level=self.level,
+            **parts,
         )
 
     @classmethod
@@ -79,6 +108,11 @@ class Probe:
                     scale=content["scale"].astype(np.float32),
                     weights=content["weights"].astype(np.float32),
                     level=content["level"].astype(np.float32),
+                    adapters={
+                        name[5:]: Adapter(content[name], content[f"up:{name[5:]}"])
+                        for name in content.files
+                        if name.startswith("down:")
+                    },
                 )
         except (OSError, KeyError, ValueError) as error:
             raise ModelError(
@@ -116,15 +150,19 @@ def write_judge(base: Path, probe: Probe, target: Path, yes: int, no: int) -> No
         raise
 
 
+_TUNED = GGMLQuantizationType.Q8_0
+"""How tuned matrices are stored: what tuning added would drown in four bits."""
+
+
 def _copy_metadata(reader: GGUFReader, writer: GGUFWriter, layers: int) -> None:
     architecture = str(reader.fields["general.architecture"].contents())
-    for field in reader.fields.values():
-        if field.name.startswith("GGUF.") or field.name == "general.architecture":
+    for entry in reader.fields.values():
+        if entry.name.startswith("GGUF.") or entry.name == "general.architecture":
             continue
-        value = layers if field.name == f"{architecture}.block_count" else field.contents()
-        kind = field.types[0]
-        sub = field.types[-1] if kind == GGUFValueType.ARRAY else None
-        writer.add_key_value(field.name, value, kind, sub_type=sub)
+        value = layers if entry.name == f"{architecture}.block_count" else entry.contents()
+        kind = entry.types[0]
+        sub = entry.types[-1] if kind == GGUFValueType.ARRAY else None
+        writer.add_key_value(entry.name, value, kind, sub_type=sub)
 
 
 def _copy_tensors(reader: GGUFReader, writer: GGUFWriter, probe: Probe, yes: int, no: int) -> None:
@@ -141,7 +179,13 @@ def _copy_tensors(reader: GGUFReader, writer: GGUFWriter, probe: Probe, yes: int
             continue
         if tensor.name.startswith("blk.") and int(tensor.name.split(".")[1]) >= probe.layers:
             continue
-        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+        adapter = probe.adapters.get(tensor.name)
+        if adapter is None:
+            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+            continue
+        matrix = dequantize(tensor.data, tensor.tensor_type)
+        matrix = matrix + adapter.up.astype(np.float32) @ adapter.down.astype(np.float32)
+        writer.add_tensor(tensor.name, quantize(matrix, _TUNED), raw_dtype=_TUNED)
     writer.add_tensor("output_norm.weight", probe.scale.astype(np.float32))
     output = np.zeros((vocabulary, hidden), dtype=np.float32)
     output[yes] = probe.level + probe.weights / 2

@@ -43,6 +43,8 @@ Floats = NDArray[np.float32]
 Progress = Callable[[int, int], None]
 
 _FOLDS = 10
+LEVEL = 30.0
+"""Height of the two answers' logits above all others."""
 _NEAR, _FAR = 2.0, 0.3
 """Weight of a near miss and of another wrong entry: the search tells the latter by itself."""
 _RIDGE = 0.005
@@ -145,13 +147,8 @@ def states(
         The pairs' states, shape (pairs, hidden), divided by their root mean square.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    source = {"pretrained_model_name_or_path": str(base.parent), "gguf_file": base.name}
-    tokenizer = AutoTokenizer.from_pretrained(**source)
-    model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32).model.eval()
-    model.layers = model.layers[:layers]
-    model.norm = torch.nn.Identity()
+    tokenizer, model = load_base(base, layers)
     by_entry: dict[tuple[str, int], list[int]] = {}
     for number, pair in enumerate(pairs):
         by_entry.setdefault((pair.case, pair.entry), []).append(number)
@@ -161,7 +158,7 @@ def states(
         for done, ((case_id, entry), numbers) in enumerate(by_entry.items(), 1):
             case = known[case_id]
             texts = [case.questions[pairs[n].question].text for n in numbers]
-            ids, positions, mask, ends = _tree(tokenizer, case.entries[entry], texts)
+            ids, positions, mask, ends = tree(tokenizer, case.entries[entry], texts)
             hidden = model(ids, position_ids=positions, attention_mask=mask).last_hidden_state[0, ends]
             hidden = hidden / (hidden.pow(2).mean(1, keepdim=True) + 1e-6).sqrt()
             found.update(zip(numbers, hidden.numpy(), strict=True))
@@ -170,8 +167,21 @@ def states(
     return np.stack([found[n] for n in range(len(pairs))]).astype(np.float32)
 
 
-def _tree(tokenizer: Any, entry: Entry, questions: Sequence[str]) -> tuple[Any, Any, Any, Any]:
-    """Token ids (1, t), positions (1, t), additive mask (1, 1, t, t) and each branch's last place."""
+def load_base(base: Path, layers: int) -> tuple[Any, Any]:
+    """Tokenizer and the first layers of a GGUF file's model, in single precision, without the last norm."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    source = {"pretrained_model_name_or_path": str(base.parent), "gguf_file": base.name}
+    tokenizer = AutoTokenizer.from_pretrained(**source)
+    model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32).model.eval()
+    model.layers = model.layers[:layers]
+    model.norm = torch.nn.Identity()
+    return tokenizer, model
+
+
+def tree(tokenizer: Any, entry: Entry, questions: Sequence[str]) -> tuple[Any, Any, Any, Any]:
+    """One entry with all its questions behind it: token ids (1, t), positions (1, t), additive mask (1, 1, t, t) and each branch's last place."""
     import torch
 
     head = (
@@ -206,16 +216,14 @@ def fit_probe(
     """
     labels = np.array([pair.label for pair in pairs], dtype=bool)
     groups = np.array([pair.case for pair in pairs])
-    importance = np.array([1.0 if pair.label else _NEAR if pair.near else _FAR for pair in pairs])
+    importance = importance_of(pairs)
     unseen = np.zeros(len(pairs), dtype=np.float32)
     for train, test in GroupKFold(_FOLDS).split(hidden, labels, groups):
-        weights, bias, scale = _logistic(hidden[train], labels[train], importance[train])
+        weights, bias, scale = logistic(hidden[train], labels[train], importance[train])
         unseen[test] = (hidden[test] * scale) @ weights + bias
-    weights, bias, scale = _logistic(hidden, labels, importance)
-    scaled = hidden * scale
-    ridge = np.eye(scaled.shape[1]) * 1.0
-    level = np.linalg.solve(scaled.T @ scaled + ridge, scaled.T @ np.full(len(scaled), 30.0))
-    constant = level / 30.0
+    weights, bias, scale = logistic(hidden, labels, importance)
+    level = level_direction(hidden * scale)
+    constant = level / LEVEL
     probe = Probe(
         base_sha256=base_sha256,
         prompt_version=FORMAT_VERSION,
@@ -227,7 +235,19 @@ def fit_probe(
     return probe, unseen
 
 
-def _logistic(
+def importance_of(pairs: Sequence[Pair]) -> NDArray[np.float64]:
+    """How much each pair counts in a fit, shape (pairs,)."""
+    return np.array([1.0 if pair.label else _NEAR if pair.near else _FAR for pair in pairs])
+
+
+def level_direction(scaled: Floats) -> Floats:
+    """The direction on which every scaled state (n, hidden) has about the value :data:`LEVEL`."""
+    ridge = np.eye(scaled.shape[1])
+    found: Floats = np.linalg.solve(scaled.T @ scaled + ridge, scaled.T @ np.full(len(scaled), LEVEL))
+    return found
+
+
+def logistic(
     hidden: Floats, labels: NDArray[np.bool_], importance: NDArray[np.float64]
 ) -> tuple[Floats, float, Floats]:
     """Weights and bias for ``hidden * scale``; scale is one over the standard deviation."""
