@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import knowledge_base
-from chatbot.commands.output import AsJson, console, print_json, progress_bar, settings
+from chatbot.commands.output import AsJson, console, print_json, settings
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -44,19 +44,26 @@ def search(
 @app.command()
 def judge(
     data: Annotated[
-        list[Path] | None, typer.Option(help="Calibration files; by default the shipped ones.")
+        list[Path] | None, typer.Option(help="Question files; by default the shipped ones.")
     ] = None,
-    layers: Annotated[int, typer.Option(help="Layers of the base model that are kept.")] = 14,
-    out: Annotated[Path, typer.Option(help="Folder for probe and calibration.")] = _PACKAGE,
+    epochs: Annotated[int, typer.Option(help="How often the questions are gone through.")] = 2,
+    out: Annotated[Path, typer.Option(help="Folder for judge and calibration.")] = _PACKAGE,
     as_json: AsJson = False,
 ) -> None:
-    """Train the answer judge and calibrate when to answer."""
+    """Tune the answer judge and calibrate when to answer; about an hour on two cores."""
     from chatbot.assembly import build_embedder
     from chatbot.training.run_judge import train_judge
+    from chatbot.training.tune import TuneSettings
 
-    files = data or sorted(_DATA.glob("calibration_*.jsonl"))
-    with progress_bar("reading the questions with the base model") as progress:
-        report = train_judge(files, build_embedder(settings()), settings().models_dir, layers, out, progress)
+    files = data or sorted([*_DATA.glob("calibration_*.jsonl"), *_DATA.glob("judge_*.jsonl")])
+    report = train_judge(
+        files,
+        build_embedder(settings()),
+        settings().models_dir,
+        out,
+        TuneSettings(epochs=epochs),
+        lambda line: console.print(line, highlight=False),
+    )
     if as_json:
         print_json(asdict(report))
         return

@@ -57,7 +57,7 @@ class _Scan:
 
     def __init__(self, text: str, language: str) -> None:
         self.raw = text
-        self.text = p.fold(text)
+        self.text = p.AGE_GROUP.sub(lambda m: m[0].replace("-", " ")[:-1] + " ", p.fold(text))
         self.words = number_words(language)
         self.first = _first_words(language)
         self.language = language

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from chatbot.guard.patterns import fold
+from chatbot.guard.patterns import AGE_GROUP, fold
 from chatbot.guard.units import CURRENCY_PREFIXES, MONTHS, UNITS, WEEKDAYS, plain
 
 __all__ = ["Token", "brands", "capitals", "codes", "links", "paths", "placeholders", "squash", "streets"]
@@ -231,7 +231,7 @@ def codes(text: str) -> Iterator[Token]:
         amount = _AMOUNT.fullmatch(word)
         if amount and ((amount[2] or "") in UNITS or (amount[3] or "") in CURRENCY_PREFIXES):
             continue
-        if _MEASURE_TAIL.fullmatch(word):
+        if _MEASURE_TAIL.fullmatch(word) or AGE_GROUP.fullmatch(word):
             continue
         yield Token(match[0], match.start(), match.end(), squash(match[0]))
 

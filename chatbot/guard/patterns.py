@@ -63,6 +63,9 @@ MASTER = re.compile(
 )
 """One number, or what must not be taken for one; the first alternative that fits wins."""
 
+AGE_GROUP = re.compile(r"(?<![a-z])(?:under|over)(?P<age>[- ]\d{1,2}s)\b")
+"""``under-16s``: a number that has grown into a word, in folded text."""
+
 FIGURES = re.compile(_FIGURES)
 SPACED_THOUSANDS = re.compile(r"\d{1,3}(?: \d{3})+")
 GLUED_AMOUNT = re.compile(r"([a-z]+)\d+")

@@ -23,7 +23,8 @@ def missing(translation: str, source: str, language: str, source_language: str) 
     found = []
     said = KnownFacts(facts(translation, language), translation)
     for fact in facts(source, source_language):
-        if fact.strong and not said.holds(fact):
+        single = not fact.keys and fact.values == {1.0}  # «养1只猫» is «a cat» elsewhere
+        if fact.strong and not single and not said.holds(fact):
             found.append(f"lost:{fact.token.strip()}")
     keys = {token.key for token in links(translation)}
     found.extend(f"lost:{token.text}" for token in links(source) if token.key not in keys)

@@ -226,7 +226,7 @@ _WEEKDAY_NAMES = (
     "lundi mardi mercredi jeudi vendredi samedi dimanche",
     "montag dienstag mittwoch donnerstag freitag samstag sonntag",
     "montags dienstags mittwochs donnerstags freitags samstags sonntags",
-    "montage dienstage mittwoche donnerstage freitage sonnabend sonntage",
+    "montag dienstage mittwoche donnerstage freitage sonnabend sonntage",
     "lunedì martedì mercoledì giovedì venerdì sabato domenica",
     "segunda-feira terça-feira quarta-feira quinta-feira sexta-feira sábado domingo",
     "понедельник вторник среда четверг пятница суббота воскресенье",

@@ -1,51 +1,71 @@
-"""The whole training of the answer judge: read, fit, calibrate, write."""
+"""The whole training of the answer judge: read, tune, calibrate, write."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from chatbot.models import CATALOGUE, JUDGE_BASE, resolve_generator
 from chatbot.training.judge import (
     CalibrationReport,
     Case,
-    Progress,
     calibrate,
-    fit_probe,
     pairs_of,
     read_knowledge,
     save_answerability,
-    states,
 )
+from chatbot.training.tune import TuneSettings, tune_judge
 from knowledge_base.embed import Embedder
 
-__all__ = ["train_judge"]
+__all__ = ["held_out_cases", "train_judge"]
+
+_HELD_OUT = 5
+"""Every fifth knowledge base of a language calibrates and is not trained on."""
+
+
+def held_out_cases(cases: Sequence[Case]) -> frozenset[str]:
+    """Ids of the knowledge bases that the judge does not learn from."""
+    seen: dict[str, int] = {}
+    found = set()
+    for case in cases:
+        seen[case.language] = seen.get(case.language, 0) + 1
+        if seen[case.language] % _HELD_OUT == 3:
+            found.add(case.id)
+    return frozenset(found)
 
 
 def train_judge(
     data: Sequence[Path],
     embedder: Embedder,
     models_dir: Path,
-    layers: int,
     out: Path,
-    progress: Progress | None = None,
+    settings: TuneSettings | None = None,
+    report: Callable[[str], None] = lambda _line: None,
 ) -> CalibrationReport:
-    """Trains the read-out on ``data`` and writes probe and calibration to ``out``.
+    """Tunes the judge on ``data`` and writes it and the calibration to ``out``.
 
-    Every question's judgement used in the calibration comes from a read-out
-    that has not seen its knowledge base.
+    The calibration, and every figure of the report, comes from knowledge bases
+    that the judge has not seen.
     """
     cases = read_knowledge(data)
+    held_out = held_out_cases(cases)
     base = Path(resolve_generator(JUDGE_BASE, models_dir))
     pairs = pairs_of(cases, embedder)
-    hidden = states(cases, pairs, base, layers, progress)
-    probe, unseen = fit_probe(pairs, hidden, layers=layers, base_sha256=CATALOGUE[JUDGE_BASE].files[0].sha256)
-    known = {(p.case, p.entry, p.question): float(v) for p, v in zip(pairs, unseen, strict=True)}
+    tuned = tune_judge(
+        cases,
+        pairs,
+        base,
+        held_out,
+        base_sha256=CATALOGUE[JUDGE_BASE].files[0].sha256,
+        settings=settings,
+        report=report,
+    )
+    tuned.probe.save(out / "judge_probe.npz")
+    known = {(p.case, p.entry, p.question): float(v) for p, v in zip(pairs, tuned.log_odds, strict=True)}
 
     def judge(case: Case, entry: int, question: int) -> float:
         return known[case.id, entry, question]
 
-    model, report = calibrate(cases, embedder, judge)
-    probe.save(out / "judge_probe.npz")
+    model, figures = calibrate([case for case in cases if case.id in held_out], embedder, judge)
     save_answerability(model, out / "answerability.json")
-    return report
+    return figures

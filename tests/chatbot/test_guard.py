@@ -292,3 +292,28 @@ def test_facts_in_their_place_pass(sources: tuple[str, str], answer: str) -> Non
 def test_words_of_the_source_may_be_cited_though_they_look_like_a_refusal() -> None:
     source = ("Do you repair radios?", "I cannot repair radios, but my colleague in Hall 3 can.")
     assert verdict("I cannot repair radios, but my colleague in Hall 3 can.", sources=source).passed
+
+
+@pytest.mark.parametrize(
+    ("source", "answer", "language"),
+    [
+        ("Under-16s need a parent's signature.", "Los menores de 16 años necesitan la firma de un padre.", "es"),
+        ("Over 65s travel free on Mondays.", "65歳以上の方は月曜日は無料でご利用いただけます。", "ja"),
+        ("可以养1只猫，不能养狗。", "You may keep a cat, but no dogs.", "en"),
+        ("Wall mounting is not included.", "Le montage au mur n’est pas compris.", "fr"),
+    ],
+)
+def test_translations_that_say_the_same_in_their_own_way_go_out(
+    source: str, answer: str, language: str
+) -> None:
+    assert verdict(answer, sources=(source,), language=language, kind="translation").passed
+
+
+def test_an_age_that_changed_is_refused() -> None:
+    reasons = verdict(
+        "Los menores de 18 años necesitan la firma de un padre.",
+        sources=("Under-16s need a parent's signature.",),
+        language="es",
+        kind="translation",
+    ).reasons
+    assert "number:18 años" in reasons

@@ -9,6 +9,7 @@ import pytest
 
 from chatbot.errors import BusyError, EngineError
 from chatbot.phrases import Phrases, Routes
+from chatbot.prompt import Prompt
 from chatbot.turn import Action, Decision, Entry, Hit, Intent
 from chatbot.writer import Writer
 from tests.fakes import FakeGenerator
@@ -124,3 +125,65 @@ def test_every_fixed_reply_exists_in_every_language(action: Action, language: st
     )
     assert wording.text
     assert "{" not in wording.text
+
+
+THREE = replace(
+    ENTRY,
+    answer="You can return it within 30 days. Refunds take 5 working days. Gift cards cannot be returned.",
+)
+
+
+def by_sentence(**answers: str) -> FakeGenerator:
+    """Translates each sentence by a word in it; a list is gone through, an attempt each."""
+    tries: dict[str, int] = {}
+
+    def answer(prompt: Prompt) -> str:
+        sentence = prompt.messages[-1].content
+        name = next(name for name in answers if name in sentence)
+        tries[name] = tries.get(name, -1) + 1
+        options = answers[name].split("|")
+        return options[min(tries[name], len(options) - 1)]
+
+    return FakeGenerator(answer)
+
+
+def test_a_refused_sentence_is_tried_again_and_the_listener_gets_the_whole() -> None:
+    ear = Ear()
+    generator = by_sentence(
+        within="Puede devolverlo en un plazo de 30 días.",
+        Refunds="Los reembolsos tardan 9 días laborables.|Los reembolsos tardan 5 días laborables.",
+        cards="Las tarjetas regalo no se pueden devolver.",
+    )
+    wording = word(generator, language="es", ear=ear, entry=THREE)
+    assert wording.guard == "passed"
+    assert "5 días laborables" in wording.text
+    assert ear.text.endswith(wording.text)
+    assert "9 días" not in ear.text
+
+
+def test_a_sentence_that_is_refused_every_time_stands_in_the_original() -> None:
+    ear = Ear()
+    generator = by_sentence(
+        within="Puede devolverlo en un plazo de 30 días.",
+        Refunds="Los reembolsos tardan 9 días laborables.",
+        cards="Las tarjetas regalo no se pueden devolver.",
+    )
+    wording = word(generator, language="es", ear=ear, entry=THREE)
+    assert wording.language == "es"
+    assert wording.notice == "curated_language"
+    assert "Refunds take 5 working days." in wording.text
+    assert "tarjetas regalo" in wording.text
+    assert "9 días" not in wording.text + ear.text
+    assert "number:9" in wording.guard
+    assert ear.text.endswith(wording.text)
+
+
+def test_an_answer_that_is_mostly_refused_is_given_in_the_original() -> None:
+    generator = by_sentence(
+        within="Puede devolverlo en un plazo de 60 días.",
+        Refunds="Los reembolsos tardan 9 días laborables.",
+        cards="Las tarjetas regalo no se pueden devolver.",
+    )
+    wording = word(generator, language="es", entry=THREE)
+    assert wording.text.endswith(THREE.answer)
+    assert wording.language == "en"
