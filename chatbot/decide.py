@@ -37,7 +37,7 @@ class Answerability:
     """
 
     quick: Mapping[str, float]
-    """Weights without the judge: bias, question, dense, lexical, margin, cross."""
+    """Weights without the judge, by the names of :func:`features`."""
     judged: Mapping[str, float]
     """Weights with the judge: the same and ``judge``."""
     sure_yes: float
@@ -50,6 +50,8 @@ class Answerability:
     """The same when there is no judge."""
     by_language: Mapping[str, float] = field(default_factory=dict)
     """Judged thresholds of single languages, where calibration found another one."""
+    topic: float = 1.0
+    """Similarity to an entry's question from which a question is about the entry's topic."""
 
     @classmethod
     def shipped(cls) -> Answerability:
@@ -76,6 +78,8 @@ def features(hits: Sequence[Hit], language: str) -> dict[str, float]:
     """The signals of the search that the calibration weighs, for the first of ``hits``."""
     best = hits[0]
     second = hits[1].dense if len(hits) > 1 else best.dense - 0.1
+    score = _logit(best.score)
+    lead = score - _logit(hits[1].score) if len(hits) > 1 else 3.0
     return {
         "bias": 1.0,
         "question": best.question_similarity,
@@ -83,7 +87,18 @@ def features(hits: Sequence[Hit], language: str) -> dict[str, float]:
         "lexical": best.lexical,
         "margin": best.dense - second,
         "cross": float(best.entry.language != language),
+        "score": score,
+        "lead": max(-_FAR_APART, min(_FAR_APART, lead)),
     }
+
+
+_FAR_APART = 6.0
+"""Difference of two scores' logits from which more says no more."""
+
+
+def _logit(probability: float) -> float:
+    held = min(max(probability, 1e-4), 1.0 - 1e-4)
+    return math.log(held / (1.0 - held))
 
 
 def _logistic(weights: Mapping[str, float], values: Mapping[str, float]) -> float:
@@ -138,9 +153,18 @@ class Decider:
         if followed and intent.route is Route.SMALL_TALK and quick < self._answerability.threshold_quick:
             return Decision(Action.SMALL_TALK, (), f"intent {intent.name}", intent.confidence)
         decision = self._from_knowledge(question, language, hits, quick, judge)
+        if decision.action is Action.DECLINE and _is_short(question):
+            decision = self._which_one(hits, decision)
         if followed and decision.action is Action.DECLINE:
             return self._instead(intent, decision)
         return decision
+
+    def _which_one(self, hits: Sequence[Hit], declined: Decision) -> Decision:
+        """A word or two name a topic, not a question: what is known of the topic becomes buttons."""
+        near = tuple(hit for hit in hits[:READ] if hit.question_similarity >= self._answerability.topic)
+        if not near:
+            return declined
+        return Decision(Action.CLARIFY, near, f"a topic only, {declined.reason}", declined.probability)
 
     @staticmethod
     def _instead(intent: Intent, declined: Decision) -> Decision:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from chatbot.generate import Generator
 from chatbot.guard import check
 from chatbot.guarded import Pieces, guarded
+from chatbot.localise import localise
 from chatbot.prompt import translation_prompt
 from chatbot.turn import Entry, GuardVerdict
 
@@ -60,9 +61,10 @@ def translate(
     whole, translated, kept = "", 0, 0
     for sentence, gap in split_sentences(entry.answer):
         pieces.gap = joint = _gap(whole, gap, language)
+        readable = localise(sentence, entry.language, language)
         text, verdict = "", None
         for attempt in range(ATTEMPTS):
-            prompt = translation_prompt(sentence, entry.language, language, done[-3:], attempt)
+            prompt = translation_prompt(readable, entry.language, language, done[-3:], attempt)
             text, verdict = guarded(
                 generator,
                 prompt,
@@ -80,7 +82,7 @@ def translate(
             pieces.muted = True
         assert verdict is not None
         if verdict.passed:
-            done.append((sentence, text))
+            done.append((readable, text))
             translated += len(sentence)
         else:
             reasons.extend(verdict.reasons)

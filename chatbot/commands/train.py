@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -62,7 +63,7 @@ def judge(
         settings().models_dir,
         out,
         TuneSettings(epochs=epochs),
-        lambda line: console.print(line, highlight=False),
+        lambda line: print(line, file=sys.stderr, flush=True),
     )
     if as_json:
         print_json(asdict(report))

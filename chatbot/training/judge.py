@@ -115,14 +115,22 @@ class Pair:
     """The entry is the near miss of a question that has no answer."""
 
 
-def pairs_of(cases: Sequence[Case], embedder: Embedder) -> list[Pair]:
-    """Question and entry: the right ones, the near misses, and what the search finds."""
+def pairs_of(cases: Sequence[Case], embedder: Embedder, whole: frozenset[str] = frozenset()) -> list[Pair]:
+    """Question and entry: the right ones, the near misses, and what the search finds.
+
+    Args:
+        whole: ids of the cases of which all entries are taken that a turn would
+            read; of the others, the first wrong one is.
+    """
     pairs = []
     for case in cases:
         base = KnowledgeBase.in_memory(case.entries, embedder)
         for q, question in enumerate(case.questions):
-            found = {entry_number(hit) for hit in base.search(question.text, question.language, limit=READ)}
+            hits = base.search(question.text, question.language, limit=READ)
+            found = [entry_number(hit) for hit in hits]
             near = () if question.near is None else (question.near,)
+            if case.id not in whole:
+                found = [e for e in found if e not in question.answers][:1]
             for e in sorted({*found, *question.answers, *near}):
                 near_miss = not question.answers and e == question.near
                 pairs.append(Pair(case.id, e, q, e in question.answers, near_miss))
@@ -299,6 +307,8 @@ class _Row:
     language: str
     answerable: bool
     right: bool
+    topical: bool
+    """Some entry is about what is asked, though it may not answer it."""
     values: dict[str, float]
 
 
@@ -318,12 +328,13 @@ def _decisions(
                 values = {**features(order, question.language), "judge": judge(case, entry, number)}
                 right = entry in question.answers
                 answerable = bool(question.answers)
-                rows.append(_Row(count, rank, case.id, question.language, answerable, right, values))
+                topical = answerable or question.near is not None
+                rows.append(_Row(count, rank, case.id, question.language, answerable, right, topical, values))
             count += 1
     return rows
 
 
-_QUICK = ("question", "dense", "lexical", "margin", "cross")
+_QUICK = ("question", "dense", "lexical", "margin", "cross", "score", "lead")
 _JUDGED = (*_QUICK, "judge")
 
 
@@ -353,6 +364,7 @@ def _fit_answerability(rows: Sequence[_Row]) -> tuple[Answerability, Calibration
         threshold=threshold,
         threshold_quick=_balanced(quick_first, answerable),
         by_language=_by_language(final, answerable, of, threshold),
+        topic=_topic(rows),
     )
     bounds = np.array([model.bound(language) for language in of])
     given = final >= bounds
@@ -379,6 +391,12 @@ def _fit_answerability(rows: Sequence[_Row]) -> tuple[Answerability, Calibration
 
 _ENOUGH = 60
 """Questions of one language from which it gets a threshold of its own."""
+
+
+def _topic(rows: Sequence[_Row]) -> float:
+    """The similarity that at most one in fifty questions about something else reaches."""
+    others = [row.values["question"] for row in rows if row.rank == 0 and not row.topical]
+    return round(float(np.quantile(others, 0.98)), 4) if others else 1.0
 
 
 def _by_language(

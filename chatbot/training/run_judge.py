@@ -50,7 +50,7 @@ def train_judge(
     cases = read_knowledge(data)
     held_out = held_out_cases(cases)
     base = Path(resolve_generator(JUDGE_BASE, models_dir))
-    pairs = pairs_of(cases, embedder)
+    pairs = pairs_of(cases, embedder, held_out)
     tuned = tune_judge(
         cases,
         pairs,

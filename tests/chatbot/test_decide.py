@@ -20,6 +20,7 @@ CALIBRATION = Answerability(
     threshold=0.5,
     threshold_quick=0.6,
     by_language={"ja": 0.9},
+    topic=0.8,
 )
 
 
@@ -143,3 +144,20 @@ def test_the_shipped_calibration_can_be_read() -> None:
     shipped = Answerability.shipped()
     assert 0 < shipped.threshold < 1
     assert shipped.judged["judge"] > 0
+
+
+@pytest.mark.parametrize("question", ["refund", "退款", "gift card"])
+def test_a_word_about_a_known_topic_becomes_a_choice_instead_of_a_refusal(question: str) -> None:
+    hits = [hit(dense=0.85, score=0.3), hit(LONG, dense=0.83, score=0.2), hit(dense=0.7, score=0.1)]
+    decision = Decider(CALIBRATION).decide(question, "en", FAQ, hits, Judge(-5.0, -5.0, -5.0))
+    assert decision.action is Action.CLARIFY
+    assert [each.entry.id for each in decision.hits] == ["returns.en", "long.en"]
+
+
+def test_a_word_about_nothing_known_is_declined() -> None:
+    hits = [hit(dense=0.7), hit(LONG, dense=0.6)]
+    assert Decider(CALIBRATION).decide("weather", "en", FAQ, hits, Judge(-5.0)).action is Action.DECLINE
+
+
+def test_a_whole_question_is_not_turned_into_a_choice() -> None:
+    assert decide([hit(dense=0.85)], Judge(-5.0)).action is Action.DECLINE

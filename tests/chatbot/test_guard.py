@@ -297,7 +297,11 @@ def test_words_of_the_source_may_be_cited_though_they_look_like_a_refusal() -> N
 @pytest.mark.parametrize(
     ("source", "answer", "language"),
     [
-        ("Under-16s need a parent's signature.", "Los menores de 16 años necesitan la firma de un padre.", "es"),
+        (
+            "Under-16s need a parent's signature.",
+            "Los menores de 16 años necesitan la firma de un padre.",
+            "es",
+        ),
         ("Over 65s travel free on Mondays.", "65歳以上の方は月曜日は無料でご利用いただけます。", "ja"),
         ("可以养1只猫，不能养狗。", "You may keep a cat, but no dogs.", "en"),
         ("Wall mounting is not included.", "Le montage au mur n’est pas compris.", "fr"),
