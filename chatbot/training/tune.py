@@ -155,7 +155,9 @@ def tune_judge(
                     value, labels[branches.numbers], weight=importance[branches.numbers], reduction="sum"
                 )
                 torch.autograd.backward(loss / total)
-                mean_loss += 0.02 * (float(loss) / float(importance[branches.numbers].sum()) - mean_loss)
+                mean_loss += 0.02 * (
+                    float(loss.detach()) / float(importance[branches.numbers].sum()) - mean_loss
+                )
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimiser.step()
             schedule.step()
@@ -167,7 +169,7 @@ def tune_judge(
     numbers = [number for branches in unseen for number in branches.numbers]
     with torch.no_grad():
         states = torch.cat([forward(branches) for branches in unseen])
-    weights, bias = head.weight[0].detach().numpy(), float(head.bias[0])
+    weights, bias = head.weight[0].detach().numpy(), float(head.bias.detach()[0])
     scaled = states.numpy() * scale.numpy()
     level = level_direction(scaled)
     probe = Probe(
