@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,7 +49,7 @@ PAIRS = [
 
 
 @pytest.fixture(scope="module")
-def base() -> Iterator[Any]:
+def base() -> Any:
     torch.manual_seed(3)
     config = Qwen2Config(
         vocab_size=128,
@@ -62,7 +61,7 @@ def base() -> Iterator[Any]:
     )
     model = Qwen2Model(config).eval()
     model.norm = torch.nn.Identity()
-    yield model
+    return model
 
 
 @pytest.fixture(scope="module")
