@@ -144,6 +144,7 @@ def write_judge(base: Path, probe: Probe, target: Path, yes: int, no: int) -> No
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
+        os.chmod(name, 0o644)
         os.replace(name, target)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
@@ -278,6 +279,7 @@ class CalibrationReport:
     auc_quick: float
     auc_judged: float
     abstain_recall: float
+    near_miss_recall: float
     false_abstain: float
     asked: float
     """Share of questions for which the judge was asked."""
@@ -355,15 +357,16 @@ def _fit_answerability(rows: Sequence[_Row]) -> tuple[Answerability, Calibration
     sure_no = float(np.quantile(quick[right], 0.003))
     asked = (quick_first < sure_yes) & (quick_first >= sure_no)
     final = np.where(asked, best, np.where(quick_first >= sure_yes, 1.0, 0.0))
-    threshold = _balanced(final, answerable)
+    near_miss = ~answerable & np.array([row.topical for row in rows])[first]
+    threshold = _balanced(final, answerable, near_miss)
     model = Answerability(
         quick=quick_weights,
         judged=judged_weights,
         sure_yes=sure_yes,
         sure_no=sure_no,
         threshold=threshold,
-        threshold_quick=_balanced(quick_first, answerable),
-        by_language=_by_language(final, answerable, of, threshold),
+        threshold_quick=_balanced(quick_first, answerable, near_miss),
+        by_language=_by_language(final, answerable, near_miss, of, threshold),
         topic=_topic(rows),
     )
     bounds = np.array([model.bound(language) for language in of])
@@ -374,6 +377,7 @@ def _fit_answerability(rows: Sequence[_Row]) -> tuple[Answerability, Calibration
         auc_quick=float(roc_auc_score(right, quick)),
         auc_judged=float(roc_auc_score(right, judged)),
         abstain_recall=float((~given)[~answerable].mean()),
+        near_miss_recall=_mean((~given)[near_miss]),
         false_abstain=float((~given)[answerable].mean()),
         asked=float(asked.mean()),
         by_language={
@@ -400,30 +404,66 @@ def _topic(rows: Sequence[_Row]) -> float:
 
 
 def _by_language(
-    scores: NDArray[np.float64], answerable: NDArray[np.bool_], of: NDArray[np.str_], overall: float
+    scores: NDArray[np.float64],
+    answerable: NDArray[np.bool_],
+    near_miss: NDArray[np.bool_],
+    of: NDArray[np.str_],
+    overall: float,
 ) -> dict[str, float]:
     """Thresholds of the languages with enough questions, half-way to the overall one."""
     found = {}
     for language in sorted(set(of)):
         mine = of == language
         if mine.sum() >= _ENOUGH:
-            found[str(language)] = round((_balanced(scores[mine], answerable[mine]) + overall) / 2, 4)
+            found[str(language)] = round(
+                (_balanced(scores[mine], answerable[mine], near_miss[mine]) + overall) / 2, 4
+            )
     return found
+
+
+_FREE = frozenset({"cross"})
+"""Signals that may count for or against an answer; all others only count for it."""
+_PENALTY = 1e-3
 
 
 def _cross_fit(
     rows: Sequence[_Row], names: Sequence[str], labels: NDArray[np.bool_], groups: NDArray[np.str_]
 ) -> tuple[NDArray[np.float64], dict[str, float]]:
-    """Out-of-fold probabilities, and the weights fitted on all rows."""
+    """Out-of-fold probabilities, and the weights fitted on all rows.
+
+    Near misses are written to look alike, so a free fit would hold likeness
+    against an answer; customers' questions are not like that, hence the bounds.
+    """
     values = np.array([[row.values[name] for name in names] for row in rows])
+    free = np.array([name in _FREE for name in names])
     unseen = np.zeros(len(rows))
     for train, test in GroupKFold(_FOLDS).split(values, labels, groups):
-        model = LogisticRegression(C=100.0, max_iter=2000).fit(values[train], labels[train])
-        unseen[test] = model.predict_proba(values[test])[:, 1]
-    model = LogisticRegression(C=100.0, max_iter=2000).fit(values, labels)
-    weights = {"bias": float(model.intercept_[0])}
-    weights.update(zip(names, map(float, model.coef_[0]), strict=True))
-    return unseen, {name: round(value, 5) for name, value in weights.items()}
+        weights, bias = _rising_logistic(values[train], labels[train], free)
+        unseen[test] = 1.0 / (1.0 + np.exp(-(values[test] @ weights + bias)))
+    weights, bias = _rising_logistic(values, labels, free)
+    found = {"bias": bias, **dict(zip(names, map(float, weights), strict=True))}
+    return unseen, {name: round(value, 5) for name, value in found.items()}
+
+
+def _rising_logistic(
+    values: NDArray[np.float64], labels: NDArray[np.bool_], free: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], float]:
+    """Logistic regression whose weights are not negative but for the free ones: weights and bias."""
+    mean, spread = values.mean(0), values.std(0) + 1e-9
+    scaled = np.hstack([(values - mean) / spread, np.ones((len(values), 1))])
+    sign = np.where(labels, 1.0, -1.0)
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        margin = sign * (scaled @ weights)
+        value = float(np.logaddexp(0.0, -margin).mean()) + _PENALTY * float(weights[:-1] @ weights[:-1])
+        slope = -(sign / (1.0 + np.exp(np.clip(margin, -30.0, 30.0)))) @ scaled / len(scaled)
+        slope[:-1] += 2 * _PENALTY * weights[:-1]
+        return value, slope
+
+    bounds = [(None if each else 0.0, None) for each in free] + [(None, None)]
+    found = minimize(loss, np.zeros(len(bounds)), jac=True, bounds=bounds, method="L-BFGS-B").x
+    weights = found[:-1] / spread
+    return weights, float(found[-1] - mean @ weights)
 
 
 def _bound(scores: NDArray[np.float64], right: NDArray[np.bool_], wrong_at_most: float) -> float:
@@ -434,15 +474,27 @@ def _bound(scores: NDArray[np.float64], right: NDArray[np.bool_], wrong_at_most:
     return float(scores[order[good[-1]]]) if len(good) and good[-1] >= 20 else 1.01
 
 
-def _balanced(scores: NDArray[np.float64], answerable: NDArray[np.bool_]) -> float:
+_NEAR_MISSES = 0.6
+"""Share of near misses among the unanswerable questions for which the threshold is set."""
+
+
+def _balanced(
+    scores: NDArray[np.float64], answerable: NDArray[np.bool_], near_miss: NDArray[np.bool_]
+) -> float:
     """The threshold that is equally far from both aims: 8 % wrongly and 90 % rightly declined."""
     best, threshold = -1.0, 0.5
+    others = ~answerable & ~near_miss
     for candidate in np.unique(np.round(scores, 3)):
         declined = scores < candidate
-        slack = min(declined[~answerable].mean() - 0.90, 0.08 - declined[answerable].mean())
+        rightly = _NEAR_MISSES * _mean(declined[near_miss]) + (1 - _NEAR_MISSES) * _mean(declined[others])
+        slack = min(rightly - 0.90, 0.08 - _mean(declined[answerable]))
         if slack > best:
             best, threshold = float(slack), float(candidate)
     return threshold
+
+
+def _mean(values: NDArray[np.bool_]) -> float:
+    return float(values.mean()) if len(values) else 1.0
 
 
 def save_answerability(model: Answerability, path: Path) -> None:
