@@ -106,6 +106,10 @@ def _logistic(weights: Mapping[str, float], values: Mapping[str, float]) -> floa
     return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, total))))
 
 
+_CLEAR = 0.9
+"""Probability from which no other entry is read."""
+
+
 class Decider:
     """Chooses the action of a turn.
 
@@ -191,8 +195,8 @@ class Decider:
         return self._judged(language, hits, quick, judge)
 
     def _judged(self, language: str, hits: Sequence[Hit], quick: float, judge: Judge) -> Decision:
-        """Reads the best hit, and the second where it is close and the first does not answer."""
-        best = 0.0
+        """Reads the best hits, until one is sure to answer, and takes the one that answers best."""
+        best, order = 0.0, list(hits)
         for number, hit in enumerate(hits[:READ]):
             if number and hits[0].score - hit.score > 0.5:
                 break
@@ -202,11 +206,14 @@ class Decider:
                 if passed:
                     return self._answer(hits, language, quick, "search alone, no judge")
                 return Decision(Action.DECLINE, tuple(hits[:1]), "search alone, no judge", quick)
-            order = [hit, *(other for other in hits if other is not hit)]
-            probability = self._answerability.judged_probability(order, language, log_odds)
-            if probability >= self._answerability.bound(language):
-                return self._answer(order, language, probability, "judge says the text answers it")
-            best = max(best, probability)
+            read = [hit, *(other for other in hits if other is not hit)]
+            probability = self._answerability.judged_probability(read, language, log_odds)
+            if probability > best:
+                best, order = probability, read
+            if best >= _CLEAR:
+                break
+        if best >= self._answerability.bound(language):
+            return self._answer(order, language, best, "judge says the text answers it")
         return Decision(Action.DECLINE, tuple(hits[:1]), "judge says no text answers it", best)
 
     def _is_ambiguous(self, question: str, hits: Sequence[Hit]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -240,7 +241,7 @@ def _judge_case(case: AnswerCase, reply: Reply, language_of: Callable[[str], str
     text = _even(reply.text)
     has_all = all(_even(part) in text for part in case.must)
     has_wrong = any(_even(part) in text for part in case.must_not)
-    known = _facts(" ".join(f"{item['question']} {item['answer']}" for item in case.knowledge))
+    known = _known_facts(" ".join(f"{item['question']} {item['answer']}" for item in case.knowledge))
     return CaseResult(
         id=case.id,
         kind=case.kind,
@@ -267,10 +268,34 @@ def _even(text: str) -> str:
     return "".join(normalise(text).split())
 
 
+_FULL_HOUR = re.compile(r"(?<=\d)[:：]00(?!\d)")
+_NUMERALS = dict(zip("一二三四五六七八九十两", (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 2), strict=True))
+_HOURS = 12
+
+
 def _facts(text: str) -> set[str]:
     """The digit groups of a text: the hard facts a wrong answer gets wrong first."""
-    digits = "".join(c if c.isdigit() else " " for c in normalise(text))
+    readable = _FULL_HOUR.sub(" ", normalise(text))
+    digits = "".join(c if c.isdigit() else " " for c in readable)
     return {group.lstrip("0") or "0" for group in digits.split()}
+
+
+def _known_facts(text: str) -> set[str]:
+    """The digit groups that an answer from ``text`` may hold.
+
+    Beside those of the text: hours on the other clock (``9 pm`` is ``21:00``,
+    in any language) and Chinese numerals in figures (一个月 is «1 month»).
+    """
+    found = _facts(text)
+    hours = {int(group) for group in found if len(group) <= 2 and int(group) <= 2 * _HOURS}
+    if _CLOCK.search(normalise(text)):
+        found |= {str(hour + _HOURS) for hour in hours if hour <= _HOURS}
+        found |= {str(hour - _HOURS) for hour in hours if hour > _HOURS}
+    return found | {str(value) for numeral, value in _NUMERALS.items() if numeral in text}
+
+
+_CLOCK = re.compile(r"\d\s?[ap]\.?\s?m\b|\d:\d\d|\d\s?[点點時时]|\bnoon\b|\d\s?h\b|\d\s?uhr", re.IGNORECASE)
+"""Signs that a text speaks of times of the day."""
 
 
 def _report(results: Sequence[CaseResult]) -> AnswerReport:

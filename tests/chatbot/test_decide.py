@@ -161,3 +161,17 @@ def test_a_word_about_nothing_known_is_declined() -> None:
 
 def test_a_whole_question_is_not_turned_into_a_choice() -> None:
     assert decide([hit(dense=0.85)], Judge(-5.0)).action is Action.DECLINE
+
+
+def test_of_the_entries_read_the_one_that_answers_best_is_given() -> None:
+    hits = [hit(dense=0.86, score=0.6), hit(LONG, dense=0.85, score=0.5)]
+    decision = decide(hits, Judge(0.5, 4.0))
+    assert decision.hits[0].entry is LONG
+
+
+def test_no_further_entry_is_read_once_one_clearly_answers() -> None:
+    judge = Judge(4.0)
+    assert (
+        decide([hit(dense=0.86, score=0.6), hit(LONG, dense=0.85, score=0.5)], judge).hits[0].entry is ENTRY
+    )
+    assert judge.read == ["returns.en"]

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from chatbot.errors import BadRequestError
-from chatbot.training.evaluate import AnswerCase, _judge_case, _report, evaluate_retrieval, read_cases
+from chatbot.training.evaluate import (
+    AnswerCase,
+    _facts,
+    _judge_case,
+    _known_facts,
+    _report,
+    evaluate_retrieval,
+    read_cases,
+)
 from chatbot.turn import Action, Intent, Reply, Trace
 from tests.embedders import HashEmbedder
 
@@ -100,3 +108,20 @@ def test_retrieval_is_measured_by_language(tmp_path: Path) -> None:
     assert report["by_language"]["en"]["recall@1"] == 1.0
     assert report["by_language"]["de"]["recall@1"] == 0.0
     assert report["recall@1"] == 0.75
+
+
+@pytest.mark.parametrize(
+    ("knowledge", "answer", "faithful"),
+    [
+        ("Open from 9 am to 9 pm.", "Abierto de 9:00 a 21:00.", True),
+        ("营业到21:00。", "We are open until 9 PM.", True),
+        ("一个月内可以退货。", "You can return it within 1 month.", True),
+        ("Open from 9 am to 9 pm.", "Abierto de 9:00 a 22:00.", False),
+        ("It costs 9 dollars.", "Cuesta 21 dólares.", False),
+        ("一个月内可以退货。", "You can return it within 3 months.", False),
+    ],
+)
+def test_the_other_clock_is_faithful_and_another_number_is_not(
+    knowledge: str, answer: str, faithful: bool
+) -> None:
+    assert (_facts(answer) <= _known_facts(knowledge)) is faithful
