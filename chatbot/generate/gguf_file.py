@@ -69,7 +69,7 @@ class _Reader:
         """An array of strings; empty for another kind of array."""
         inner, count = self.number("I"), self.number("Q")
         if inner != _STRING:
-            self.skip(_SCALARS[inner] * count)
+            self._skip_items(inner, count)
             return []
         return [self.text() for _ in range(count)]
 
@@ -79,16 +79,18 @@ class _Reader:
         elif kind == _STRING:
             self.skip(self.number("Q"))
         elif kind == _ARRAY:
-            inner, count = self.number("I"), self.number("Q")
-            if inner in _SCALARS:
-                self.skip(_SCALARS[inner] * count)
-            elif inner == _STRING:
-                self._skip_strings(count)
-            else:
-                for _ in range(count):
-                    self.skip_value(inner)
+            self._skip_items(self.number("I"), self.number("Q"))
         else:
             raise struct.error(f"unknown value type {kind}")
+
+    def _skip_items(self, kind: int, count: int) -> None:
+        if kind in _SCALARS:
+            self.skip(_SCALARS[kind] * count)
+        elif kind == _STRING:
+            self._skip_strings(count)
+        else:
+            for _ in range(count):
+                self.skip_value(kind)
 
     def _skip_strings(self, count: int) -> None:
         """A tight loop: a vocabulary has some 300,000 of them."""

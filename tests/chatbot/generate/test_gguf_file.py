@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,16 @@ def test_changed_header_is_read_or_refused_but_never_crashes(
     path.write_bytes(content)
     with contextlib.suppress(ModelError):
         assert check_gguf(path).ends <= len(content)
+
+
+@pytest.mark.parametrize("kind", [4, 9, 99])
+def test_a_vocabulary_of_another_type_is_read_or_refused(tmp_path: Path, kind: int) -> None:
+    key = b"tokenizer.ggml.tokens"
+    head = struct.pack("<4sIQQ", b"GGUF", 3, 0, 1) + struct.pack("<Q", len(key)) + key
+    path = tmp_path / "odd.gguf"
+    path.write_bytes(head + struct.pack("<IIQ", 9, kind, 1) + bytes(64))
+    with contextlib.suppress(ModelError):
+        assert check_gguf(path).tokens == []
 
 
 @pytest.mark.parametrize("content", [b"", b"GG", b"PK\x03\x04" + bytes(100), b"GGUF\x01\0\0\0" + bytes(100)])
