@@ -188,7 +188,7 @@ class Decider:
             return Decision(Action.DECLINE, (), "nothing found", 0.0)
         if self._is_ambiguous(question, hits):
             return Decision(Action.CLARIFY, tuple(hits[:3]), "short question, close candidates", quick)
-        if quick >= self._answerability.sure_yes:
+        if hits[0].exact or quick >= self._answerability.sure_yes:
             return self._answer(hits, language, quick, "search is sure")
         if quick < self._answerability.sure_no:
             return Decision(Action.DECLINE, tuple(hits[:1]), "search is sure that nothing fits", quick)

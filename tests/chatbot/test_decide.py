@@ -175,3 +175,11 @@ def test_no_further_entry_is_read_once_one_clearly_answers() -> None:
         decide([hit(dense=0.86, score=0.6), hit(LONG, dense=0.85, score=0.5)], judge).hits[0].entry is ENTRY
     )
     assert judge.read == ["returns.en"]
+
+
+def test_an_exact_question_is_sure_even_where_no_search_is() -> None:
+    never_sure = replace(CALIBRATION, sure_yes=1.01)
+    judge = Judge()
+    decision = Decider(never_sure).decide("how long", "en", FAQ, [hit(dense=0.1, exact=True)], judge)
+    assert decision.action is Action.VERBATIM
+    assert judge.read == []
