@@ -287,15 +287,17 @@ def _known_facts(text: str) -> set[str]:
     in any language) and Chinese numerals in figures (一个月 is «1 month»).
     """
     found = _facts(text)
-    hours = {int(group) for group in found if len(group) <= 2 and int(group) <= 2 * _HOURS}
-    if _CLOCK.search(normalise(text)):
-        found |= {str(hour + _HOURS) for hour in hours if hour <= _HOURS}
-        found |= {str(hour - _HOURS) for hour in hours if hour > _HOURS}
+    for match in _CLOCK.finditer(normalise(text)):
+        hour = int(match[1])
+        if hour <= 2 * _HOURS:
+            found.add(str(hour + _HOURS if hour <= _HOURS else hour - _HOURS))
     return found | {str(value) for numeral, value in _NUMERALS.items() if numeral in text}
 
 
-_CLOCK = re.compile(r"\d\s?[ap]\.?\s?m\b|\d:\d\d|\d\s?[点點時时]|\bnoon\b|\d\s?h\b|\d\s?uhr", re.IGNORECASE)
-"""Signs that a text speaks of times of the day."""
+_CLOCK = re.compile(
+    r"(?<!\d)(\d{1,2})(?:\s?[ap]\.?\s?m\b|[:：]\d\d|\s?[点點時时](?![間间])|\s?uhr)", re.IGNORECASE
+)
+"""A number that is written as a time of the day."""
 
 
 def _report(results: Sequence[CaseResult]) -> AnswerReport:
