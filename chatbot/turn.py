@@ -6,14 +6,16 @@ stage takes and returns the small types of this module.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from knowledge_base.entry import Entry, Hit
 
 __all__ = [
     "Action",
+    "Attachment",
     "Button",
     "Decision",
     "Entry",
@@ -103,6 +105,8 @@ class Action(StrEnum):
     SMALL_TALK = "small_talk"
     RECOMMEND = "recommend"
     HAND_OVER = "hand_over"
+    CUSTOM = "custom"
+    """A custom action of the company's action server answered, or a question for what it needs is asked."""
     DECLINE = "decline"
     """Nothing known answers this question: say so and offer a person."""
 
@@ -137,6 +141,16 @@ class Button:
     title: str
     payload: str
     """What is sent as the customer's next message when it is clicked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file, a video or the like that is shown or offered beside the text."""
+
+    type: str
+    """``image``, ``video``, ``audio``, ``file`` or what else the widget knows."""
+    payload: Mapping[str, Any]
+    """``src`` is its address; more keys (``title``, ``alt``) are passed on as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +193,11 @@ class Reply:
     message_id: str = ""
     """Id of the stored answer; feedback refers to it."""
     buttons: tuple[Button, ...] = ()
+    images: tuple[str, ...] = ()
+    """Addresses of pictures, ``https:`` or ``http:``."""
+    attachments: tuple[Attachment, ...] = ()
+    custom: tuple[Mapping[str, Any], ...] = ()
+    """Payloads for the client itself (rich cards, say), as JSON objects; one item each."""
     sources: tuple[Source, ...] = ()
     recommendations: tuple[str, ...] = ()
     hand_over: bool = False

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from chatbot.turn import Action, Button, Intent, Reply, Route, Source, Trace
+from chatbot.turn import Action, Attachment, Button, Intent, Reply, Route, Source, Trace
 
-__all__ = ["reply_fields", "reply_from", "trace_from", "trace_json"]
+__all__ = ["reply_fields", "reply_from", "rich_parts", "trace_from", "trace_json"]
 
 Json = Mapping[str, Any]
 
@@ -41,10 +41,22 @@ def reply_fields(reply: Reply) -> dict[str, Any]:
     return {
         "action": reply.action.value,
         "buttons": [asdict(button) for button in reply.buttons],
+        "images": list(reply.images),
+        "attachments": [{"type": a.type, "payload": dict(a.payload)} for a in reply.attachments],
+        "custom": [dict(payload) for payload in reply.custom],
         "sources": [asdict(source) for source in reply.sources],
         "recommendations": list(reply.recommendations),
         "hand_over": reply.hand_over,
         "notice": reply.notice,
+    }
+
+
+def rich_parts(fields: Json) -> dict[str, Any]:
+    """Images, attachments and custom payloads of :func:`reply_fields`; older rows have none."""
+    return {
+        "images": tuple(fields.get("images", ())),
+        "attachments": tuple(Attachment(a["type"], a["payload"]) for a in fields.get("attachments", ())),
+        "custom": tuple(fields.get("custom", ())),
     }
 
 
@@ -57,6 +69,7 @@ def reply_from(text: str, language: str, message_id: str, fields: Json, trace: T
         trace=trace,
         message_id=message_id,
         buttons=tuple(Button(**button) for button in fields["buttons"]),
+        **rich_parts(fields),
         sources=tuple(Source(**source) for source in fields["sources"]),
         recommendations=tuple(fields["recommendations"]),
         hand_over=fields["hand_over"],

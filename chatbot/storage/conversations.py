@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -12,10 +13,10 @@ from sqlalchemy import Connection, Row
 
 from chatbot.errors import BadRequestError
 from chatbot.storage import statements as s
-from chatbot.storage.codec import reply_fields, reply_from, trace_from, trace_json
+from chatbot.storage.codec import reply_fields, reply_from, rich_parts, trace_from, trace_json
 from chatbot.storage.database import Database
 from chatbot.storage.texts import storable
-from chatbot.turn import Button, Message, Past, Reply, Source, Trace, Turn
+from chatbot.turn import Attachment, Button, Message, Past, Reply, Source, Trace, Turn
 
 __all__ = ["Conversations", "StoredMessage"]
 
@@ -38,6 +39,9 @@ class StoredMessage:
     action: str = ""
     """Value of the :class:`~chatbot.turn.Action` taken."""
     buttons: tuple[Button, ...] = ()
+    images: tuple[str, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    custom: tuple[Mapping[str, Any], ...] = ()
     sources: tuple[Source, ...] = ()
     recommendations: tuple[str, ...] = ()
     hand_over: bool = False
@@ -298,6 +302,7 @@ def _stored(row: Row[Any]) -> StoredMessage:
         message,
         action=fields["action"],
         buttons=tuple(Button(**button) for button in fields["buttons"]),
+        **rich_parts(fields),
         sources=tuple(Source(**source) for source in fields["sources"]),
         recommendations=tuple(fields["recommendations"]),
         hand_over=fields["hand_over"],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chatbot.errors import BadRequestError
 from chatbot.storage import Conversations, Database, tables
-from chatbot.turn import Action, Button, Intent, Message, Reply, Route, Source, Trace
+from chatbot.turn import Action, Attachment, Button, Intent, Message, Reply, Route, Source, Trace
 
 SOURCE = Source("returns.zh", 0.91, "怎么退货？", "七天内可以退货。", "zh")
 
@@ -54,6 +54,33 @@ def test_a_recorded_reply_gets_an_id_and_comes_back_in_full(conversations: Conve
     assert len(kept.message_id) == 32
     assert conversations.find_reply(said(message_id="m1")) == kept
     assert conversations.trace(reply.trace.id) == reply.trace
+
+
+def test_pictures_attachments_and_custom_payloads_are_kept(conversations: Conversations) -> None:
+    reply = answer(
+        images=("https://shop.example/a.png",),
+        attachments=(Attachment("video", {"src": "https://shop.example/v.mp4", "title": "片子"}),),
+        custom=({"type": "card", "rows": [1, 2]},),
+    )
+    kept = conversations.record(said(message_id="m1"), reply)
+    assert conversations.find_reply(said(message_id="m1")) == kept
+    shown = conversations.history("c1")[-1]
+    assert (shown.images, shown.attachments, shown.custom) == (reply.images, reply.attachments, reply.custom)
+
+
+def test_a_reply_stored_before_there_were_pictures_is_read_without_them(
+    conversations: Conversations, database: Database
+) -> None:
+    conversations.record(said(message_id="m1"), answer())
+    with database.write() as connection:
+        fields = connection.scalar(sa.select(tables.messages.c.reply).where(tables.messages.c.role == "bot"))
+        old = {k: v for k, v in fields.items() if k not in ("images", "attachments", "custom")}
+        connection.execute(
+            sa.update(tables.messages).where(tables.messages.c.role == "bot").values(reply=old)
+        )
+    found = conversations.find_reply(said(message_id="m1"))
+    assert found is not None
+    assert (found.images, found.attachments, found.custom) == ((), (), ())
 
 
 def test_history_shows_messages_in_order_with_fields_and_feedback(conversations: Conversations) -> None:
