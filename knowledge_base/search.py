@@ -6,7 +6,10 @@ next one beside it and swaps a reference, so a search never sees half a change.
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,11 +22,13 @@ from knowledge_base.calibration import Calibration, Signals
 from knowledge_base.embed import Embedder
 from knowledge_base.entry import Entry, Hit
 from knowledge_base.errors import IndexMismatchError
-from knowledge_base.index import VectorIndex
+from knowledge_base.index import KEY_BYTES, VectorIndex
 from knowledge_base.lexical import Lexicon
 from knowledge_base.normalise import PinyinDecoder, key, normalise
 
 __all__ = ["KnowledgeBase"]
+
+log = logging.getLogger(__name__)
 
 Vectors = NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -31,6 +36,8 @@ Progress = Callable[[int, int], None]
 _CANDIDATES = 64
 """Rows taken from the dense side; several rows may belong to one entry."""
 _BATCH = 256
+_LIVE_BATCH, _LIVE_PAUSE_S = 16, 0.02
+"""While customers are served: texts embedded at once, and the pause in which their questions come in between."""
 
 
 class _Snapshot:
@@ -76,6 +83,10 @@ class _Rows:
                 owners.append(number)
                 self.answers.append(normalise(f"{entry.question} {entry.answer}"))
         self.owner: NDArray[np.int64] = np.asarray(owners, dtype=np.int64)
+        self.keys = (
+            *(_key("q", text) for text in self.questions),
+            *(_key("a", text) for text in self.answers),
+        )
 
     def of(self, number: int) -> list[int]:
         """All rows of an entry."""
@@ -88,20 +99,50 @@ class _Rows:
     def __len__(self) -> int:
         return len(self.owner)
 
-    def embed(self, embedder: Embedder, progress: Progress | None) -> Vectors:
-        """Vectors of all rows, shape (rows, dimension)."""
-        parts: list[Vectors] = []
-        done = 0
-        for texts, encode in (
-            (self.questions, embedder.encode_queries),
-            (self.answers, embedder.encode_passages),
-        ):
-            for start in range(0, len(texts), _BATCH):
-                parts.append(encode(texts[start : start + _BATCH]))
-                done += len(parts[-1])
-                if progress is not None:
-                    progress(done, len(self))
-        return np.concatenate(parts) if parts else np.zeros((0, embedder.dimension), dtype=np.float32)
+    def embed(
+        self, embedder: Embedder, known: Sequence[_Known], progress: Progress | None, *, live: bool
+    ) -> Vectors:
+        """Vectors of all rows, shape (rows, dimension); those that are known already are taken over."""
+        vectors = np.zeros((len(self), embedder.dimension), dtype=np.float32)
+        missing = np.ones(len(self), dtype=np.bool_)
+        for source in known:
+            wanted = [row for row in np.flatnonzero(missing).tolist() if self.keys[row] in source.rows]
+            ids = np.asarray([source.rows[self.keys[row]] for row in wanted], dtype=np.int64)
+            vectors[wanted] = source.index.vectors(ids)
+            missing[wanted] = False
+        batch = _LIVE_BATCH if live else _BATCH
+        done = len(self) - int(missing.sum())
+        for part in self._parts(np.flatnonzero(missing).tolist(), batch):
+            vectors[part] = self._encode(embedder, part)
+            done += len(part)
+            if progress is not None:
+                progress(done, len(self))
+            if live:
+                time.sleep(_LIVE_PAUSE_S)
+        return vectors
+
+    def _parts(self, rows: list[int], size: int) -> list[list[int]]:
+        """Rows in batches, questions and answers apart."""
+        sides = ([r for r in rows if not self.is_answer(r)], [r for r in rows if self.is_answer(r)])
+        return [side[at : at + size] for side in sides for at in range(0, len(side), size)]
+
+    def _encode(self, embedder: Embedder, rows: list[int]) -> Vectors:
+        if self.is_answer(rows[0]):
+            return embedder.encode_passages([self.answers[row - len(self.questions)] for row in rows])
+        return embedder.encode_queries([self.questions[row] for row in rows])
+
+
+def _key(side: str, text: str) -> bytes:
+    """What a vector stands for; the same text has another vector as question and as answer."""
+    return hashlib.blake2b(f"{side}{text}".encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
+
+
+class _Known:
+    """Vectors that were made before, to be taken over where the text is still the same."""
+
+    def __init__(self, keys: Sequence[bytes], index: VectorIndex) -> None:
+        self.rows = {key: row for row, key in enumerate(keys)}
+        self.index = index
 
 
 class KnowledgeBase:
@@ -111,7 +152,8 @@ class KnowledgeBase:
         self._embedder = embedder
         self._calibration = calibration or Calibration.shipped()
         self._change = threading.Lock()
-        self._snapshot = self._assemble([], None, None, 0, None)
+        self._snapshot = _Snapshot([], _Rows([]), VectorIndex(embedder.dimension), self._calibration)
+        self._revision = 0
 
     @classmethod
     def in_memory(
@@ -138,19 +180,26 @@ class KnowledgeBase:
     ) -> KnowledgeBase:
         """The saved index if it agrees with entries and embedder, else a new one, saved.
 
+        Vectors of the saved one whose texts are unchanged are taken over.
+
         Args:
             folder: where the index is kept.
             revision: the store's revision that ``entries`` are.
             progress: called with (vectors done, vectors in all) while building.
         """
         base = cls(embedder, calibration)
-        base.replace(entries, folder=folder, revision=revision, progress=progress)
+        base.replace(entries, folder=folder, revision=revision, progress=progress, live=False)
         return base
 
     @property
     def entries(self) -> Mapping[str, Entry]:
         """All entries by id."""
         return self._snapshot.entries
+
+    @property
+    def revision(self) -> int:
+        """The store's revision that the entries are."""
+        return self._revision
 
     def __len__(self) -> int:
         return len(self._snapshot.list)
@@ -167,33 +216,49 @@ class KnowledgeBase:
         folder: Path | None = None,
         revision: int = 0,
         progress: Progress | None = None,
+        live: bool = True,
     ) -> None:
-        """Takes ``entries`` for all that is known from now on; searches under way go on."""
-        with self._change:
-            self._snapshot = self._assemble(entries, folder, None, revision, progress)
+        """Takes ``entries`` for all that is known from now on; searches under way go on.
 
-    def _assemble(
-        self,
-        entries: Sequence[Entry],
-        folder: Path | None,
-        index: VectorIndex | None,
-        revision: int,
-        progress: Progress | None,
-    ) -> _Snapshot:
-        rows = _Rows(entries)
+        Only texts that are new are embedded.
+
+        Args:
+            folder: where the index is kept; one that cannot be written is logged and done without.
+            live: customers are served meanwhile, so embedding leaves them their turn.
+        """
+        with self._change:
+            rows = _Rows(entries)
+            index = self._index(rows, folder, revision, progress, live)
+            self._snapshot = _Snapshot(entries, rows, index, self._calibration)
+            self._revision = revision
+
+    def _index(
+        self, rows: _Rows, folder: Path | None, revision: int, progress: Progress | None, live: bool
+    ) -> VectorIndex:
+        embedder = self._embedder
+        known = [_Known(self._snapshot.rows.keys, self._snapshot.index)]
         if folder is not None:
             try:
-                index = VectorIndex.load(
-                    folder, embedder=self._embedder.fingerprint, revision=revision, count=len(rows)
+                saved = VectorIndex.load(folder, embedder=embedder.fingerprint)
+            except IndexMismatchError as error:
+                log.info("%s", error)
+            else:
+                if saved.keys == rows.keys and saved.revision == revision:
+                    return saved.index
+                known.append(_Known(saved.keys, saved.index))
+        vectors = rows.embed(embedder, known, progress, live=live)
+        index = VectorIndex.build(vectors, np.arange(len(rows), dtype=np.int64))
+        if folder is not None:
+            try:
+                index.save(folder, embedder=embedder.fingerprint, revision=revision, keys=rows.keys)
+            except OSError as error:
+                log.warning(
+                    "the index could not be saved in %s (%s); expected a folder with room: free some space. "
+                    "It is used from memory and built again at the next start",
+                    folder,
+                    error.strerror or error,
                 )
-            except IndexMismatchError:
-                index = None
-        if index is None:
-            vectors = rows.embed(self._embedder, progress)
-            index = VectorIndex.build(vectors, np.arange(len(rows), dtype=np.int64))
-            if folder is not None:
-                index.save(folder, embedder=self._embedder.fingerprint, revision=revision)
-        return _Snapshot(entries, rows, index, self._calibration)
+        return index
 
     def decoded(self, text: str) -> str:
         """The text itself, or what pinyin typed without characters stands for."""

@@ -14,6 +14,8 @@ from chatbot.channels.loader import BotLoader, Report
 from chatbot.errors import SettingsError
 from chatbot.settings import Settings
 from chatbot.storage import Conversations
+from knowledge_base.refresh import KnowledgeRefresher
+from knowledge_base.store import EntryStore
 from ui.mount import mount_chat
 
 __all__ = ["serve"]
@@ -33,7 +35,9 @@ def serve(settings: Settings) -> None:
 
     def build(report: Report) -> Bot:
         bot = build_bot(settings, database, report)
-        threading.Thread(target=bot.warm_up, args=(stopped,), name="warm-up", daemon=True).start()
+        refresher = KnowledgeRefresher(EntryStore(database.engine), bot.knowledge, settings.data_dir / "index")
+        for name, work in (("warm-up", bot.warm_up), ("knowledge", refresher.run)):
+            threading.Thread(target=work, args=(stopped,), name=name, daemon=True).start()
         return bot
 
     loader = BotLoader(build)

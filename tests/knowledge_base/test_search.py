@@ -20,6 +20,8 @@ ENTRIES = [
     Entry("return.en", "return", "en", "Can I return goods?", "Within thirty days.", products=("TP-E200",)),
 ]
 
+PARKING = Entry("park.en", "park", "en", "Where do you park?", "Behind the shop.")
+
 
 def base() -> KnowledgeBase:
     return KnowledgeBase.in_memory(ENTRIES, HashEmbedder())
@@ -75,7 +77,7 @@ def test_a_saved_index_is_used_again_and_a_changed_base_is_built_anew(tmp_path: 
     again = Counting()
     KnowledgeBase.open(folder, ENTRIES, 1, again)
     assert again.texts == 0
-    KnowledgeBase.open(folder, ENTRIES, 2, again)
+    KnowledgeBase.open(folder, [*ENTRIES, PARKING], 2, again)
     assert again.texts > 0
 
 
@@ -101,9 +103,9 @@ def test_a_damaged_index_is_rebuilt_and_answers_right(tmp_path: Path, damage: st
 
 def test_an_index_of_another_embedder_is_refused(tmp_path: Path) -> None:
     index = VectorIndex.build(np.eye(4, dtype=np.float32), np.arange(4))
-    index.save(tmp_path / "index", embedder="one", revision=1)
+    index.save(tmp_path / "index", embedder="one", revision=1, keys=[b"k" * 16] * 4)
     with pytest.raises(IndexMismatchError, match="other"):
-        VectorIndex.load(tmp_path / "index", embedder="other", revision=1, count=4)
+        VectorIndex.load(tmp_path / "index", embedder="other")
 
 
 def test_removing_a_vector_leaves_the_ids_of_the_others() -> None:
