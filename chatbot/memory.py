@@ -6,8 +6,9 @@ Knows no database: anything that keeps the promises of :class:`History` will do.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from chatbot.turn import Message, Past, Reply
 
@@ -20,8 +21,11 @@ class History(Protocol):
     def recall(self, conversation_id: str, limit: int, *, customer_id: str | None = None) -> Past:
         """The last ``limit`` exchanges, oldest first; with a customer's id only if they are theirs."""
 
-    def record(self, message: Message, reply: Reply) -> Reply:
-        """Stores both together and gives the reply with its message id.
+    def slots(self, message: Message) -> dict[str, Any]:
+        """What custom actions know of the message's conversation, if it is this customer's."""
+
+    def record(self, message: Message, reply: Reply, *, slots: Mapping[str, Any] | None = None) -> Reply:
+        """Stores both together, with ``slots`` if given, and gives the reply with its message id.
 
         If the message's id was stored meanwhile, the reply of then is given.
         """
@@ -56,13 +60,20 @@ class Memory:
         """What this message's turn may know of its conversation."""
         return self._history.recall(message.conversation_id, self._turns, customer_id=message.customer_id)
 
-    def record(self, message: Message, reply: Reply) -> Reply:
+    def slots(self, message: Message) -> dict[str, Any]:
+        """What custom actions know of the message's conversation."""
+        return self._history.slots(message)
+
+    def record(self, message: Message, reply: Reply, *, slots: Mapping[str, Any] | None = None) -> Reply:
         """Stores the exchange; the reply that comes back has its ``message_id``.
+
+        Args:
+            slots: what custom actions know from now on; None leaves it as it is.
 
         Raises:
             StorageError: nothing was stored.
         """
-        return self._history.record(message, reply)
+        return self._history.record(message, reply, slots=slots)
 
 
 class NoHistory:
@@ -73,9 +84,14 @@ class NoHistory:
         del conversation_id, limit, customer_id
         return Past()
 
-    def record(self, message: Message, reply: Reply) -> Reply:
-        """The reply with a fresh id."""
+    def slots(self, message: Message) -> dict[str, Any]:
+        """Nothing."""
         del message
+        return {}
+
+    def record(self, message: Message, reply: Reply, *, slots: Mapping[str, Any] | None = None) -> Reply:
+        """The reply with a fresh id."""
+        del message, slots
         return replace(reply, message_id=uuid.uuid4().hex)
 
     def find_reply(self, message: Message) -> Reply | None:

@@ -15,6 +15,7 @@ from chatbot.errors import BadRequestError
 from chatbot.storage import statements as s
 from chatbot.storage.codec import reply_fields, reply_from, rich_parts, trace_from, trace_json
 from chatbot.storage.database import Database
+from chatbot.storage.events import tell_feedback, tell_hand_over, tell_messages
 from chatbot.storage.texts import storable
 from chatbot.turn import Attachment, Button, Message, Past, Reply, Source, Trace, Turn
 
@@ -60,6 +61,11 @@ class Conversations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @property
+    def database(self) -> Database:
+        """Where they are stored."""
+        return self._database
+
     def check(self) -> None:
         """Asks the database for a sign of life.
 
@@ -91,8 +97,20 @@ class Conversations:
         ]
         return Past(tuple(turns) if limit > 0 else (), turns[-1].language)
 
-    def record(self, message: Message, reply: Reply) -> Reply:
+    def slots(self, message: Message) -> dict[str, Any]:
+        """What custom actions know of the message's conversation; nothing if it is another customer's."""
+        values = {
+            "conversation_id": storable(message.conversation_id),
+            "customer_id": storable(message.customer_id),
+        }
+        with self._database.read() as connection:
+            return dict(connection.scalar(s.SLOTS, values) or {})
+
+    def record(self, message: Message, reply: Reply, *, slots: Mapping[str, Any] | None = None) -> Reply:
         """Stores message, reply and trace in one transaction; when it returns, they are on the disk.
+
+        Args:
+            slots: what custom actions know of the conversation from now on; None leaves it as it is.
 
         Returns:
             The reply with ``message_id`` set; the reply stored before, if the
@@ -110,6 +128,13 @@ class Conversations:
                 return stored
             reply = replace(reply, message_id=uuid.uuid4().hex)
             _insert_exchange(connection, message, reply, now)
+            if slots is not None:
+                row = {
+                    "conversation_id": storable(message.conversation_id),
+                    "body": dict(slots),
+                    "updated_at": now,
+                }
+                s.set_slots(connection, row)
             if reply.hand_over:
                 _request_person(connection, storable(message.conversation_id), reply.trace.reason, now)
         return reply
@@ -157,6 +182,7 @@ class Conversations:
                     status=404,
                 )
             s.set_feedback(connection, row)
+            tell_feedback(connection, row)
 
     def request_person(
         self, conversation_id: str, reason: str = "", *, customer_id: str | None = None, channel: str = "page"
@@ -271,6 +297,9 @@ def _insert_exchange(connection: Connection, message: Message, reply: Reply, now
     }
     connection.execute(s.ADD_MESSAGES, [question, answer])
     connection.execute(s.ADD_TRACE, trace)
+    tell_messages(
+        connection, [question, answer], storable(message.customer_id), storable(message.channel)[:64]
+    )
 
 
 def _request_person(connection: Connection, conversation: str, reason: str, now: datetime) -> None:
@@ -279,9 +308,11 @@ def _request_person(connection: Connection, conversation: str, reason: str, now:
     if waiting is None:
         row = {"conversation_id": conversation, "reason": reason, "created_at": now, "closed_at": None}
         connection.execute(s.ADD_HAND_OVER, row)
+        tell_hand_over(connection, conversation, reason, "requested", now)
     elif reason and reason not in waiting.reason.split("\n"):
         whole = "\n".join(part for part in (waiting.reason, reason) if part)
         connection.execute(s.ADD_TO_REASON, {"waiting": waiting.number, "whole": whole[-MAX_REASON:]})
+        tell_hand_over(connection, conversation, whole[-MAX_REASON:], "updated", now)
 
 
 def _check_reason(reason: str) -> None:

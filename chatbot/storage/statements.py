@@ -21,9 +21,11 @@ __all__ = [
     "IS_ANSWER",
     "IS_WAITING",
     "RECALL",
+    "SLOTS",
     "TRACE",
     "add_unless_known",
     "set_feedback",
+    "set_slots",
 ]
 
 _user = t.messages.alias("user_message")
@@ -67,6 +69,14 @@ HISTORY = (
     .limit(bindparam("limit"))
 )
 
+SLOTS = (
+    select(t.slots.c.body)
+    .join(t.conversations, t.conversations.c.id == t.slots.c.conversation_id)
+    .where(
+        t.slots.c.conversation_id == bindparam("conversation_id"),
+        t.conversations.c.customer_id == bindparam("customer_id"),
+    )
+)
 TRACE = select(t.traces.c.body).where(t.traces.c.id == bindparam("trace_id"))
 IS_ANSWER = select(t.messages.c.number).where(
     t.messages.c.id == bindparam("message_id"), t.messages.c.role == "bot"
@@ -100,6 +110,14 @@ def _upserted_feedback(dialect: Any) -> Executable:
     return upsert
 
 
+def _upserted_slots(dialect: Any) -> Executable:
+    statement = dialect.insert(t.slots)
+    changed = {name: statement.excluded[name] for name in ("body", "updated_at")}
+    upsert: Executable = statement.on_conflict_do_update(index_elements=["conversation_id"], set_=changed)
+    return upsert
+
+
+_SET_SLOTS = {name: _upserted_slots(dialect) for name, dialect in _DIALECTS.items()}
 _SET_FEEDBACK = {name: _upserted_feedback(dialect) for name, dialect in _DIALECTS.items()}
 
 
@@ -111,3 +129,8 @@ def add_unless_known(connection: Connection, table: str, row: dict[str, Any]) ->
 def set_feedback(connection: Connection, row: dict[str, Any]) -> None:
     """Inserts a feedback or takes the earlier one's place."""
     connection.execute(_SET_FEEDBACK[connection.dialect.name], row)
+
+
+def set_slots(connection: Connection, row: dict[str, Any]) -> None:
+    """Inserts what custom actions know of a conversation or takes the earlier row's place."""
+    connection.execute(_SET_SLOTS[connection.dialect.name], row)

@@ -31,6 +31,7 @@ __all__ = [
     "hand_overs",
     "messages",
     "metadata",
+    "slots",
     "traces",
 ]
 
@@ -136,3 +137,12 @@ hand_overs = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("closed_at", UtcDateTime),
 )
+
+slots = Table(
+    "slots",
+    metadata,
+    Column("conversation_id", ForeignKey("conversations.id"), primary_key=True),
+    Column("body", JSON, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+"""What custom actions know of a conversation; see :mod:`chatbot.actions.state` for the body."""

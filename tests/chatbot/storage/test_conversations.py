@@ -218,3 +218,13 @@ def test_any_text_is_stored_and_found_again(conversations: Conversations, text: 
         assert [m.text for m in shown] == [text, text]
     else:
         assert len(shown) == 2
+
+
+def test_slots_are_kept_with_the_exchange_and_only_for_their_customer(conversations: Conversations) -> None:
+    assert conversations.slots(said()) == {}
+    conversations.record(said(), answer(), slots={"slots": {"order_number": "10423"}})
+    conversations.record(said("别的"), answer())
+    assert conversations.slots(said()) == {"slots": {"order_number": "10423"}}
+    assert conversations.slots(said(customer="somebody else")) == {}
+    conversations.record(said("又一句"), answer(), slots={})
+    assert conversations.slots(said()) == {}
