@@ -17,6 +17,17 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chatbot.channel_settings import (
+    DingTalkSettings,
+    FeishuSettings,
+    MessengerSettings,
+    SlackSettings,
+    TelegramSettings,
+    WebhookSettings,
+    WeChatSettings,
+    WeComSettings,
+    WhatsAppSettings,
+)
 from chatbot.errors import SettingsError
 
 __all__ = ["EmbedderSettings", "GeneratorSettings", "SettingRow", "Settings", "load_settings", "setting_rows"]
@@ -171,6 +182,15 @@ class Settings(BaseSettings):
     )
     embedder: EmbedderSettings = Field(default_factory=EmbedderSettings, description="")
     generator: GeneratorSettings = Field(default_factory=GeneratorSettings, description="")
+    webhooks: WebhookSettings = Field(default_factory=WebhookSettings, description="")
+    messengers: MessengerSettings = Field(default_factory=MessengerSettings, description="")
+    telegram: TelegramSettings = Field(default_factory=TelegramSettings, description="")
+    whatsapp: WhatsAppSettings = Field(default_factory=WhatsAppSettings, description="")
+    slack: SlackSettings = Field(default_factory=SlackSettings, description="")
+    feishu: FeishuSettings = Field(default_factory=FeishuSettings, description="")
+    dingtalk: DingTalkSettings = Field(default_factory=DingTalkSettings, description="")
+    wechat: WeChatSettings = Field(default_factory=WeChatSettings, description="")
+    wecom: WeComSettings = Field(default_factory=WeComSettings, description="")
 
     @property
     def resolved_database_url(self) -> str:
@@ -202,7 +222,7 @@ def _rows(model: type[BaseModel], prefix: str) -> Iterator[SettingRow]:
         if name == "models_dir":
             value = "~/.cache/kefu/models"
         if isinstance(value, tuple):
-            value = " ".join(value)
+            value = " ".join(str(item) for item in value)
         shown = "" if value is None or isinstance(value, SecretStr) else str(value)
         yield SettingRow(variable, shown, info.description or "")
 
@@ -241,5 +261,6 @@ def load_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         variable = PREFIX + "__".join(str(part).upper() for part in first["loc"])
-        found = "a secret" if "KEY" in variable else repr(first.get("input"))
+        secret = any(word in variable for word in ("KEY", "SECRET", "TOKEN", "PASSWORD"))
+        found = "a secret" if secret else repr(first.get("input"))
         raise SettingsError(f"{variable} is {found}: {first['msg']}") from error
