@@ -35,7 +35,9 @@ def serve(settings: Settings) -> None:
 
     def build(report: Report) -> Bot:
         bot = build_bot(settings, database, report)
-        refresher = KnowledgeRefresher(EntryStore(database.engine), bot.knowledge, settings.data_dir / "index")
+        refresher = KnowledgeRefresher(
+            EntryStore(database.engine), bot.knowledge, settings.data_dir / "index"
+        )
         for name, work in (("warm-up", bot.warm_up), ("knowledge", refresher.run)):
             threading.Thread(target=work, args=(stopped,), name=name, daemon=True).start()
         return bot
