@@ -30,6 +30,9 @@ __all__ = ["Database"]
 BUSY_TIMEOUT_S = 30.0
 """How long a transaction waits for another process's, in seconds."""
 
+_UNSYNCED = "kefu_unsynced"
+"""Execution option of a transaction that need not be on the disk when it ends."""
+
 
 class Database:
     """One database with its connections.
@@ -98,14 +101,22 @@ class Database:
                 yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, synced: bool = True) -> Iterator[Connection]:
         """A transaction that may write; when the block ends, it is on the disk.
+
+        Args:
+            synced: false for what may be lost when the machine stops, never when
+                only the process does: it does not wait for the disk.
 
         Raises:
             StorageError: nothing was stored; the text says why.
         """
-        with self._turn_to_write(), self._connection() as connection, connection.begin():
-            yield connection
+        with self._turn_to_write(), self._connection() as connection:
+            connection = connection.execution_options(**{_UNSYNCED: not synced})
+            with connection.begin():
+                if not synced and not self._is_sqlite:
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
+                yield connection
 
     def check(self) -> None:
         """Asks the database for a sign of life.
@@ -179,7 +190,11 @@ class _SQLiteRules:
         else:
             driver = connection.connection.driver_connection
             assert isinstance(driver, sqlite3.Connection)
+            level = "NORMAL" if connection.get_execution_options().get(_UNSYNCED, False) else "FULL"
             try:
+                if connection.info.setdefault("synchronous", "FULL") != level:
+                    self._patiently(driver, f"PRAGMA synchronous = {level}")
+                    connection.info["synchronous"] = level
                 self._patiently(driver, "BEGIN IMMEDIATE")
             except sqlite3.Error as error:
                 # Not run by SQLAlchemy, so its errors do not pass the translation.
