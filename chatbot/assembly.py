@@ -18,7 +18,7 @@ from chatbot.language import LanguageDetector, dominant_language
 from chatbot.memory import Memory
 from chatbot.models import resolve_embedder, resolve_generator, resolve_judge, resolve_second
 from chatbot.phrases import Phrases, Routes
-from chatbot.settings import Settings
+from chatbot.settings import SAMPLE_COMPANY, Settings
 from chatbot.storage import Conversations, Database
 from chatbot.training.intents import open_intents
 from chatbot.writer import Writer
@@ -44,8 +44,6 @@ __all__ = [
 
 SAMPLE = Path(knowledge_base.__file__).parent / "sample"
 """Folder of the sample company."""
-
-SAMPLE_COMPANY = {"zh": "潮峰数码", "en": "Tidepeak"}
 
 Report = Callable[[str, int, int], None]
 """Called with (what is being done, done, in all)."""

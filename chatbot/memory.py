@@ -58,6 +58,8 @@ class Memory:
 
     def recall(self, message: Message) -> Past:
         """What this message's turn may know of its conversation."""
+        if message.past is not None:
+            return Past(message.past.turns[-self._turns :] if self._turns else (), message.past.language)
         return self._history.recall(message.conversation_id, self._turns, customer_id=message.customer_id)
 
     def slots(self, message: Message) -> dict[str, Any]:

@@ -30,12 +30,22 @@ from chatbot.channel_settings import (
 )
 from chatbot.errors import SettingsError
 
-__all__ = ["EmbedderSettings", "GeneratorSettings", "SettingRow", "Settings", "load_settings", "setting_rows"]
+__all__ = [
+    "SAMPLE_COMPANY",
+    "EmbedderSettings",
+    "GeneratorSettings",
+    "SettingRow",
+    "Settings",
+    "load_settings",
+    "setting_rows",
+]
 
 PREFIX = "KEFU_"
 DEFAULT_EMBEDDER = "multilingual-e5-small-q4"
 DEFAULT_SECOND = "use-multilingual-v3-u8"
 DEFAULT_MIDDLE = 8
+SAMPLE_COMPANY = {"zh": "潮峰数码", "en": "Tidepeak"}
+"""Name of the sample company."""
 
 
 def _default_models_dir() -> Path:
@@ -162,6 +172,14 @@ class Settings(BaseSettings):
     judge: bool = Field(
         True, description="Read an entry before answering from it where the search is unsure."
     )
+    token_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Key that signs conversation tokens, at least 32 bytes; "
+        "by default one is made and kept in the data folder.",
+    )
+    token_days: float = Field(
+        30.0, gt=0, le=3650, description="How long a conversation token can be used, in days."
+    )
     history_turns: int = Field(6, ge=0, description="Earlier exchanges a turn may look at.")
     nlu_path: Path | None = Field(None, description="Rasa nlu.yml with intents; empty means the sample's.")
     routes_path: Path | None = Field(
@@ -191,6 +209,10 @@ class Settings(BaseSettings):
     dingtalk: DingTalkSettings = Field(default_factory=DingTalkSettings, description="")
     wechat: WeChatSettings = Field(default_factory=WeChatSettings, description="")
     wecom: WeComSettings = Field(default_factory=WeComSettings, description="")
+
+    def company_in(self, language: str) -> str:
+        """The company's name as it is shown to readers of a language."""
+        return self.company or SAMPLE_COMPANY.get(language, SAMPLE_COMPANY["en"])
 
     @property
     def resolved_database_url(self) -> str:

@@ -45,6 +45,9 @@ class Message:
     """The sender's own id of this message; the same id is answered once."""
     interface_language: str | None = None
     """Language of the page or client, a tie-break for the language stage."""
+    past: Past | None = None
+    """Earlier exchanges as the sender tells them, for channels whose clients keep the conversation
+    themselves; None: as the history knows them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 from chatbot.errors import BusyError, CustomerError
+from chatbot.starters import suggest
 from chatbot.storage import Conversations, StoredMessage
 from chatbot.turn import Action, Listener, Message, Reply
 from knowledge_base.entry import Entry
 from knowledge_base.errors import KefuError
 from ui import render
 from ui.render import Item
-from ui.starters import suggest
 from ui.texts import say
 from ui.turns import Answering, Running
 from ui.visitor import Visitor

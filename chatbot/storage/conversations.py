@@ -49,6 +49,8 @@ class StoredMessage:
     notice: str = ""
     trace_id: str = ""
     feedback: Verdict | None = None
+    client_message_id: str | None = None
+    """The sender's own id of a customer's message."""
 
 
 class Conversations:
@@ -159,8 +161,13 @@ class Conversations:
         with self._database.read() as connection:
             return [_stored(row) for row in reversed(connection.execute(s.HISTORY, values).all())]
 
-    def feedback(self, message_id: str, value: Verdict, reason: str = "") -> None:
+    def feedback(
+        self, message_id: str, value: Verdict, reason: str = "", *, conversation_id: str | None = None
+    ) -> None:
         """Keeps the customer's opinion of one answer; a later one takes the earlier one's place.
+
+        Args:
+            conversation_id: when given, answers of other conversations are as good as unknown.
 
         Raises:
             BadRequestError: the value is neither, the reason is too long (413), or
@@ -176,7 +183,8 @@ class Conversations:
             "created_at": datetime.now(UTC),
         }
         with self._database.write() as connection:
-            if connection.execute(s.IS_ANSWER, {"message_id": row["message_id"]}).first() is None:
+            answer = connection.execute(s.IS_ANSWER, {"message_id": row["message_id"]}).first()
+            if answer is None or conversation_id not in (None, answer.conversation_id):
                 raise BadRequestError(
                     "the feedback names an answer that is not stored; expected the message_id of a reply",
                     status=404,
@@ -325,7 +333,9 @@ def _check_reason(reason: str) -> None:
 
 
 def _stored(row: Row[Any]) -> StoredMessage:
-    message = StoredMessage(row.id, row.role, row.text, row.language, row.created_at)
+    message = StoredMessage(
+        row.id, row.role, row.text, row.language, row.created_at, client_message_id=row.client_message_id
+    )
     if row.reply is None:
         return message
     fields = row.reply

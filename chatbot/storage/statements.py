@@ -78,7 +78,7 @@ SLOTS = (
     )
 )
 TRACE = select(t.traces.c.body).where(t.traces.c.id == bindparam("trace_id"))
-IS_ANSWER = select(t.messages.c.number).where(
+IS_ANSWER = select(t.messages.c.conversation_id).where(
     t.messages.c.id == bindparam("message_id"), t.messages.c.role == "bot"
 )
 IS_WAITING = select(t.hand_overs.c.number, t.hand_overs.c.reason).where(

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+from chatbot.starters import suggest
 from knowledge_base.entry import Entry
 from tests.ui.fakes import ENTRIES
-from ui.starters import suggest
 
 
 def test_questions_of_the_asked_language_from_different_categories() -> None:
