@@ -1,4 +1,4 @@
-"""The tables of the door: API keys and the lines before conversations.  See ``0005_keys``."""
+"""The tables of the door: API keys and the lines before conversations.  See ``0003_keys``."""
 
 from __future__ import annotations
 
