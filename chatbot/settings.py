@@ -28,7 +28,9 @@ from chatbot.channel_settings import (
     WeComSettings,
     WhatsAppSettings,
 )
+from chatbot.door_settings import AuthSettings, LimitSettings, Origins, Proxies
 from chatbot.errors import SettingsError
+from chatbot.rasa_settings import CallbackSettings, RasaSettings, SocketIOSettings
 
 __all__ = [
     "SAMPLE_COMPANY",
@@ -195,11 +197,25 @@ class Settings(BaseSettings):
     waiting: int = Field(
         256, ge=0, description="Messages that may wait for a worker before customers are told «busy»."
     )
+    cors_origins: Origins = Field(
+        (),
+        description="Sites whose pages may call the API from the browser, with commas between, "
+        "e.g. `https://shop.example`; `*`: all, without cookies.",
+    )
+    trusted_proxies: Proxies = Field(
+        (),
+        description="Addresses or CIDR ranges of proxies whose X-Forwarded-For is believed, with commas between.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severe log level shown."
     )
+    auth: AuthSettings = Field(default_factory=AuthSettings, description="")
+    limits: LimitSettings = Field(default_factory=LimitSettings, description="")
     embedder: EmbedderSettings = Field(default_factory=EmbedderSettings, description="")
     generator: GeneratorSettings = Field(default_factory=GeneratorSettings, description="")
+    rasa: RasaSettings = Field(default_factory=RasaSettings, description="")
+    socketio: SocketIOSettings = Field(default_factory=SocketIOSettings, description="")
+    callback: CallbackSettings = Field(default_factory=CallbackSettings, description="")
     webhooks: WebhookSettings = Field(default_factory=WebhookSettings, description="")
     messengers: MessengerSettings = Field(default_factory=MessengerSettings, description="")
     telegram: TelegramSettings = Field(default_factory=TelegramSettings, description="")
@@ -283,6 +299,6 @@ def load_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         variable = PREFIX + "__".join(str(part).upper() for part in first["loc"])
-        secret = any(word in variable for word in ("KEY", "SECRET", "TOKEN", "PASSWORD"))
+        secret = any(word in variable for word in ("KEY", "SECRET", "TOKEN", "PASSWORD", "HEADERS"))
         found = "a secret" if secret else repr(first.get("input"))
         raise SettingsError(f"{variable} is {found}: {first['msg']}") from error
