@@ -16,6 +16,7 @@ from chatbot.judge import AnswerJudge
 from chatbot.language import LanguageDetector
 from chatbot.memory import Memory
 from chatbot.phrases import Phrases
+from chatbot.starters import suggest
 from chatbot.turn import (
     Action,
     Button,
@@ -107,6 +108,10 @@ class Bot:
         reply = self._reply(decision, wording, language, intent, question, hits, watch)
         with watch("store"):
             return self._memory.record(message, reply)
+
+    def suggestions(self, language: str) -> list[str]:
+        """First questions to offer in a language; none where no entry is written in it."""
+        return suggest(self.knowledge.entries.values(), language)
 
     def warm_up(self, stopped: threading.Event, most: int = 24) -> int:
         """Prepares the generator for the entries that are worded anew; see :meth:`Writer.warm_up`."""

@@ -181,6 +181,10 @@ class FakeBot:
             raise self._error
         return self._memory.record(message, reply)
 
+    def suggestions(self, language: str) -> list[str]:
+        """One question, in English only."""
+        return ["How do I return it?"] if language == "en" else []
+
     def _wait(self, message: Message, listener: Listener | None) -> None:
         while self._hold is not None and not self._hold.wait(0.005):
             if listener is not None and listener.cancelled():

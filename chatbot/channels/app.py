@@ -10,10 +10,11 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from chatbot import __version__
-from chatbot.channels import health, rest
+from chatbot.channels import chat, health, rest
 from chatbot.channels.errors import Sentences, install_error_handlers
 from chatbot.channels.loader import BotProvider
 from chatbot.channels.logs import RequestLog
+from chatbot.channels.tokens import ConversationTokens, open_secret
 from chatbot.channels.turns import TurnQueue
 from chatbot.phrases import Phrases
 from chatbot.settings import Settings
@@ -67,5 +68,9 @@ def create_app(bot_provider: BotProvider, conversations: Conversations, settings
     app.add_middleware(RequestLog)  # added last, so it is the outermost
     app.include_router(health.build_router(bot_provider, conversations))
     app.include_router(rest.build_router(bot_provider, turns, sentences, settings.max_message_chars))
+    tokens = ConversationTokens(
+        open_secret(settings.token_secret.get_secret_value(), settings.data_dir), settings.token_days * 86400
+    )
+    app.include_router(chat.build_router(bot_provider, turns, conversations, tokens, sentences, settings))
     app.state.turns = turns
     return app

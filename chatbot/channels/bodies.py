@@ -105,6 +105,15 @@ class Fields:
         """
         return bool(self._get(name, bool))
 
+    def choice(self, name: str) -> bool | None:
+        """True or false; None if it is left out.
+
+        Raises:
+            BadRequestError: it is of another type (422).
+        """
+        value: bool | None = self._get(name, bool)
+        return value
+
     def fields(self, name: str) -> Fields:
         """The fields of an object inside this one; none if it is left out.
 

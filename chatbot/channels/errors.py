@@ -28,7 +28,15 @@ from chatbot.errors import BusyError, CustomerError, StorageError
 from chatbot.phrases import Phrases
 from knowledge_base.errors import KefuError
 
-__all__ = ["ERROR_RESPONSES", "ErrorBody", "ErrorEdge", "Sentences", "install_error_handlers", "log_failure"]
+__all__ = [
+    "ERROR_RESPONSES",
+    "ErrorBody",
+    "ErrorEdge",
+    "Sentences",
+    "error_fields",
+    "install_error_handlers",
+    "log_failure",
+]
 
 log = structlog.get_logger(__name__)
 
@@ -82,18 +90,24 @@ class Sentences:
 
     def say(self, error: BaseException, request: Request) -> str:
         """The sentence in the language of the request, empty when no phrase book is loaded."""
+        return self.phrase(error.phrase if isinstance(error, CustomerError) else "error", request)
+
+    def phrase(self, key: str, request: Request) -> str:
+        """A sentence of the phrase book in the language of the request, empty when there is none."""
         try:
             book = self.phrases()
         except KefuError:
             book = None
         if book is None:
             return ""
-        language = _first_language(request.headers.get("accept-language", "")) or self.default_language
-        key = error.phrase if isinstance(error, CustomerError) else "error"
         try:
-            return book.say(key, language, limit=self.limit)
+            return book.say(key, self.language(request), limit=self.limit)
         except KeyError:
             return ""
+
+    def language(self, request: Request) -> str:
+        """The language of the request: the first that it accepts, else the default."""
+        return _first_language(request.headers.get("accept-language", "")) or self.default_language
 
 
 def install_error_handlers(app: FastAPI, sentences: Sentences) -> None:
@@ -121,6 +135,20 @@ def install_error_handlers(app: FastAPI, sentences: Sentences) -> None:
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_middleware(ErrorEdge, answer=unexpected)
+
+
+def error_fields(error: Exception, request: Request, say: str = "") -> dict[str, Any]:
+    """Logs an error and tells it as the data of an event, for where the status has gone out already."""
+    status, message, headers = _mapped(error)
+    retry = headers.get("retry-after")
+    return {
+        "say": say,
+        "message": message,
+        "reason": _reason(status),
+        "code": status,
+        "retry_after": None if retry is None else int(retry),
+        "request_id": request_id(request.scope),
+    }
 
 
 class ErrorEdge:
@@ -182,11 +210,15 @@ def _answer(
         version=__version__,
         status="failure",
         message=message,
-        reason=_REASONS.get(status) or HTTPStatus(status).phrase.title().replace(" ", ""),
+        reason=_reason(status),
         details=details,
         code=status,
     )
     return JSONResponse(body.model_dump(), status, headers)
+
+
+def _reason(status: int) -> str:
+    return _REASONS.get(status) or HTTPStatus(status).phrase.title().replace(" ", "")
 
 
 def _first_language(accept: str) -> str:

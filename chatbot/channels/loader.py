@@ -35,6 +35,9 @@ class Responder(Protocol):
     def respond(self, message: Message, listener: Listener | None = None) -> Reply:
         """Answers one message and stores both."""
 
+    def suggestions(self, language: str) -> list[str]:
+        """First questions to offer in a language."""
+
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
