@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 from chatbot.channels.bodies import Fields, read_object
 from chatbot.channels.errors import ERROR_RESPONSES, Sentences, log_failure
 from chatbot.channels.loader import BotProvider, Responder
+from chatbot.channels.parts import reply_parts
 from chatbot.channels.turns import ClientGone, FollowedTurn, TurnQueue
 from chatbot.errors import BadRequestError, BusyError
 from chatbot.turn import Message, Reply
@@ -31,7 +32,6 @@ __all__ = ["Incoming", "build_router", "read_incoming", "reply_items"]
 MAX_ID = 200
 """Longest sender and message id, in characters; the database keeps 255 with a prefix."""
 _CLIENT_CLOSED = 499
-_BLANK_LINES = re.compile(r"\n[^\S\n]*\n\s*")
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_].*)?", re.ASCII | re.DOTALL)
 
 
@@ -48,6 +48,8 @@ class RestItem(BaseModel):
     recipient_id: str
     text: str | None = None
     buttons: list[RestButton] | None = None
+    image: str | None = None
+    attachment: dict[str, Any] | None = None
     custom: dict[str, Any] | None = None
 
 
@@ -100,14 +102,7 @@ def reply_items(
         details: add one ``custom`` item with all that the reply has beside its text.
         streamed: the text has gone out already.
     """
-    items: list[dict[str, Any]] = []
-    buttons = [asdict(button) for button in reply.buttons]
-    if buttons:
-        text = {} if streamed else {"text": reply.text}
-        items.append({"recipient_id": sender, **text, "buttons": buttons})
-    elif not streamed:
-        parts = [part.strip() for part in _BLANK_LINES.split(reply.text.strip())]
-        items.extend({"recipient_id": sender, "text": part} for part in parts if part)
+    items = [{"recipient_id": sender, **part} for part in reply_parts(reply, streamed)]
     if details:
         items.append({"recipient_id": sender, "custom": _details(reply)})
     return items
