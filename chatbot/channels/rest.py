@@ -9,7 +9,6 @@ and trace, so that plain clients see plain text.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,18 +20,16 @@ from starlette.types import Receive, Scope, Send
 
 from chatbot.channels.bodies import Fields, read_object
 from chatbot.channels.errors import ERROR_RESPONSES, Sentences, log_failure
+from chatbot.channels.incoming import MAX_ID, read_message
 from chatbot.channels.loader import BotProvider, Responder
 from chatbot.channels.parts import reply_parts
 from chatbot.channels.turns import ClientGone, FollowedTurn, TurnQueue
-from chatbot.errors import BadRequestError, BusyError
+from chatbot.errors import BusyError
 from chatbot.turn import Message, Reply
 
 __all__ = ["Incoming", "build_router", "read_incoming", "reply_items"]
 
-MAX_ID = 200
-"""Longest sender and message id, in characters; the database keeps 255 with a prefix."""
 _CLIENT_CLOSED = 499
-_LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_].*)?", re.ASCII | re.DOTALL)
 
 
 class RestButton(BaseModel):
@@ -75,21 +72,9 @@ def read_incoming(body: Fields, max_chars: int) -> Incoming:
         BadRequestError: a field is missing, empty, too long or of the wrong type.
     """
     sender = body.text("sender", limit=MAX_ID) or "default"
-    text = body.text("message", limit=max_chars, status=413)
-    if text is None:
-        raise BadRequestError("message is missing; expected the customer's text", phrase="empty")
     metadata = body.fields("metadata")
-    language = _LANGUAGE.fullmatch(metadata.text("language", limit=35) or "")
-    # The prefix keeps a guessed sender from opening a conversation of another channel.
-    identity = f"rest:{sender}"
-    message = Message(
-        text=text,
-        conversation_id=identity,
-        customer_id=identity,
-        channel=body.text("input_channel", limit=64) or "rest",
-        message_id=body.text("message_id", limit=MAX_ID) or metadata.text("message_id", limit=MAX_ID),
-        interface_language=language[1].lower() if language else None,
-    )
+    channel = body.text("input_channel", limit=64) or "rest"
+    message = read_message(body, metadata, f"rest:{sender}", channel, max_chars)
     return Incoming(sender, message, metadata.flag("details"))
 
 
