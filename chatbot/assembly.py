@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import knowledge_base
+from chatbot.actions import ActionPlans, ActionServer, ActionStage
 from chatbot.bot import Bot
 from chatbot.decide import Answerability, Decider
 from chatbot.followup import FollowUp
@@ -33,6 +34,7 @@ __all__ = [
     "SAMPLE",
     "SAMPLE_COMPANY",
     "Parts",
+    "build_actions",
     "build_bot",
     "build_embedder",
     "build_parts",
@@ -72,8 +74,8 @@ class Parts:
         """Dominant language of a text among the configured ones."""
         return dominant_language(text, self.settings.languages) or self.settings.default_language
 
-    def bot(self, knowledge: KnowledgeBase, memory: Memory) -> Bot:
-        """A bot that answers from ``knowledge`` and remembers in ``memory``."""
+    def bot(self, knowledge: KnowledgeBase, memory: Memory, actions: ActionStage | None = None) -> Bot:
+        """A bot that answers from ``knowledge``, remembers in ``memory`` and runs custom ``actions``."""
         return Bot(
             knowledge=knowledge,
             language=self.language,
@@ -86,6 +88,7 @@ class Parts:
             writer=Writer(self.generator, self.phrases, self.routes, self.language_of),
             memory=memory,
             phrases=self.phrases,
+            actions=actions,
             max_message_chars=self.settings.max_message_chars,
         )
 
@@ -211,9 +214,29 @@ def open_knowledge(
     )
 
 
+def build_actions(parts: Parts) -> ActionStage | None:
+    """The custom actions that the routes name; None if there are none or no server for them.
+
+    Raises:
+        SettingsError: routes or domain say what cannot be meant, or the server's URL cannot be used.
+    """
+    settings = parts.settings
+    chosen = settings.actions
+    plans = ActionPlans.load(settings.routes_path or SAMPLE / "routes.yml", chosen.domain_path)
+    url = chosen.url
+    if not url and chosen.sample and settings.routes_path is None:
+        url = f"http://127.0.0.1:{chosen.sample_port}/webhook"
+    if not url or not plans.by_intent:
+        return None
+    server = ActionServer(
+        url, token=chosen.token.get_secret_value(), domain=plans.domain, timeout_s=chosen.timeout_s
+    )
+    return ActionStage(plans, server, parts.phrases, parts.routes.route)
+
+
 def build_bot(settings: Settings, database: Database, report: Report = _silent) -> Bot:
     """A bot over the installation's own knowledge base and database."""
     parts = build_parts(settings, report)
     store = open_store(settings, database)
     knowledge = open_knowledge(settings, store, parts.embedder, report)
-    return parts.bot(knowledge, Memory(Conversations(database), settings.history_turns))
+    return parts.bot(knowledge, Memory(Conversations(database), settings.history_turns), build_actions(parts))

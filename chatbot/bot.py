@@ -7,7 +7,10 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
 
+from chatbot.actions import Acted, ActionStage, ActionTurn
 from chatbot.decide import Decider, worth_composing
 from chatbot.errors import BadRequestError
 from chatbot.followup import FollowUp
@@ -25,11 +28,14 @@ from chatbot.turn import (
     Intent,
     Listener,
     Message,
+    Past,
     Reply,
     Source,
     Trace,
+    Turn,
 )
 from chatbot.writer import Wording, Writer
+from knowledge_base.embed import Embedder
 from knowledge_base.normalise import clean
 from knowledge_base.search import KnowledgeBase
 
@@ -51,6 +57,7 @@ class Bot:
         writer: Writer,
         memory: Memory,
         phrases: Phrases,
+        actions: ActionStage | None = None,
         max_message_chars: int = 2000,
     ) -> None:
         self.knowledge = knowledge
@@ -62,6 +69,7 @@ class Bot:
         self._decider = decider
         self._writer = writer
         self._memory = memory
+        self._actions = actions
         self._max_message_chars = max_message_chars
 
     def respond(self, message: Message, listener: Listener | None = None) -> Reply:
@@ -79,7 +87,7 @@ class Bot:
         if stored is not None:
             return stored
         watch = Stopwatch()
-        past = self._memory.recall(message)
+        past = self._understood(self._memory.recall(message))
         with watch("language"):
             text = clean(message.text)
             language = self._language.detect(
@@ -98,16 +106,30 @@ class Bot:
             intent = self._intents.classify(question, vector)
         with watch("retrieve"):
             hits = self.knowledge.search(question, language, vector=vector)
-        with watch("decide"):
-            decision = self._decider.decide(
+
+        @cache
+        def decide() -> Decision:
+            return self._decider.decide(
                 question, language, intent, hits, lambda hit: self._judge.log_odds(question, hit)
             )
+
+        acted = Acted()
+        if self._actions is not None:
+            with watch("action"):
+                slots = self._memory.slots(message)
+                turn = ActionTurn(message, text, language, intent, tuple(hits), past, slots)
+                acted = self._actions.act(turn, decide)
+            if acted.text:
+                reply = self._acted(acted, intent, text, watch, listener)
+                return self._memory.record(message, reply, slots=acted.state)
+        with watch("decide"):
+            decision = decide()
         with watch("generate"):
             wording = self._writer.word(decision, question, language, intent, listener)
         watch.note("first_token", wording.first_token_ms)
         reply = self._reply(decision, wording, language, intent, question, hits, watch)
         with watch("store"):
-            return self._memory.record(message, reply)
+            return self._memory.record(message, reply, slots=acted.state)
 
     def suggestions(self, language: str) -> list[str]:
         """First questions to offer in a language; none where no entry is written in it."""
@@ -117,6 +139,24 @@ class Bot:
         """Prepares the generator for the entries that are worded anew; see :meth:`Writer.warm_up`."""
         entries = [entry for entry in self.knowledge.entries.values() if worth_composing(entry)]
         return self._writer.warm_up(entries[:most], stopped)
+
+    @property
+    def embedder(self) -> Embedder:
+        """What turns texts into vectors and counts their tokens."""
+        return self.knowledge.embedder
+
+    def _understood(self, past: Past) -> Past:
+        """Exchanges that a client tells have no language yet, nor is known which were small talk."""
+        turns: list[Turn] = []
+        for turn in past.turns:
+            if not turn.language:
+                before = turns[-1].language if turns else past.language
+                language = self._language.detect(clean(turn.question), previous=before).language
+                social = self._followup.is_social(turn.question, language)
+                action = Action.SMALL_TALK.value if social else turn.action
+                turn = replace(turn, language=language, action=action)
+            turns.append(turn)
+        return Past(tuple(turns), turns[-1].language if turns else past.language)
 
     def _check_length(self, message: Message) -> None:
         found = len(message.text)
@@ -133,6 +173,24 @@ class Bot:
         wording = Wording(self.phrases.say("empty", language), language)
         decision = Decision(Action.SMALL_TALK, (), "no letters or digits", 1.0)
         return self._reply(decision, wording, language, intent, text, [], watch)
+
+    def _acted(
+        self, acted: Acted, intent: Intent, text: str, watch: Stopwatch, listener: Listener | None
+    ) -> Reply:
+        """The reply that a custom action made."""
+        if listener is not None:
+            listener.on_text(acted.text)
+        wording = Wording(acted.text, acted.language, notice=acted.notice)
+        decision = Decision(acted.action, (), acted.reason, 1.0)
+        reply = self._reply(decision, wording, acted.language, acted.intent or intent, text, [], watch)
+        return replace(
+            reply,
+            buttons=acted.buttons,
+            images=acted.images,
+            attachments=acted.attachments,
+            custom=acted.custom,
+            hand_over=acted.hand_over,
+        )
 
     def _reply(
         self,

@@ -126,6 +126,29 @@ class GeneratorSettings(BaseModel):
     cache_mib: int = Field(384, ge=0, description="Memory for kept prompt prefixes, in MiB.")
 
 
+class ActionSettings(BaseModel):
+    """The company's own action server (rasa-sdk), for intents whose route names an action."""
+
+    url: str = Field(
+        "",
+        description="Webhook of your rasa-sdk action server, e.g. `http://127.0.0.1:5055/webhook`; "
+        "empty: the sample company's own.",
+    )
+    token: SecretStr = Field(SecretStr(""), description="Sent to it as `?token=…`, as Rasa does.")
+    timeout_s: float = Field(10.0, gt=0, le=120, description="Time limit of one action, in seconds.")
+    domain_path: Path | None = Field(
+        None, description="Rasa domain.yml that is sent along; its responses can be named by actions."
+    )
+    sample: bool = Field(
+        True,
+        description="`kefu serve` starts the sample company's action server while no `url` and no own "
+        "routes are set.",
+    )
+    sample_port: int = Field(
+        5055, ge=0, le=65535, description="Its port on 127.0.0.1; a free one is taken when it is in use."
+    )
+
+
 class Settings(BaseSettings):
     """Settings of one installation."""
 
@@ -213,6 +236,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = Field(default_factory=LimitSettings, description="")
     embedder: EmbedderSettings = Field(default_factory=EmbedderSettings, description="")
     generator: GeneratorSettings = Field(default_factory=GeneratorSettings, description="")
+    actions: ActionSettings = Field(default_factory=ActionSettings, description="")
     rasa: RasaSettings = Field(default_factory=RasaSettings, description="")
     socketio: SocketIOSettings = Field(default_factory=SocketIOSettings, description="")
     callback: CallbackSettings = Field(default_factory=CallbackSettings, description="")
