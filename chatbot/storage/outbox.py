@@ -191,11 +191,14 @@ class Outbox:
             )
         return self.endpoint(endpoint_id)
 
-    def claim(self, limit: int, lease: timedelta, busy: Sequence[str] = ()) -> list[Due]:
+    def claim(
+        self, limit: int, lease: timedelta, busy: Sequence[str] = (), *, event_id: str | None = None
+    ) -> list[Due]:
         """Takes deliveries that are due; nobody else gets them until the lease ends.
 
         Args:
             busy: endpoints that get no more for the moment.
+            event_id: only those of this event.
         """
         now = datetime.now(UTC)
         with self._database.read() as connection:
@@ -205,6 +208,8 @@ class Outbox:
         wanted = _DUE.limit(limit).with_for_update(skip_locked=True, of=t.deliveries)
         if busy:
             wanted = wanted.where(t.deliveries.c.endpoint_id.not_in(busy))
+        if event_id is not None:
+            wanted = wanted.where(t.deliveries.c.event_id == event_id)
         with self._database.write() as connection:
             numbers = list(connection.scalars(wanted, {"now": now}))
             if not numbers:
@@ -240,10 +245,17 @@ class Outbox:
         self._close(due, next_at=datetime.now(UTC), attempts=due.attempt - 1)
 
     def deliveries(
-        self, *, endpoint_id: str | None = None, state: State | None = None, limit: int = 50
+        self,
+        *,
+        event_id: str | None = None,
+        endpoint_id: str | None = None,
+        state: State | None = None,
+        limit: int = 50,
     ) -> list[Delivery]:
         """The newest deliveries, newest first."""
         wanted = _LISTED.limit(limit)
+        if event_id is not None:
+            wanted = wanted.where(t.deliveries.c.event_id == event_id)
         if endpoint_id is not None:
             wanted = wanted.where(t.deliveries.c.endpoint_id == endpoint_id)
         if state is not None:

@@ -1,0 +1,5 @@
+"""Outgoing webhooks by the rules of Standard Webhooks."""
+
+from chatbot.channels.outgoing.worker import WebhookWorker
+
+__all__ = ["WebhookWorker"]
