@@ -81,6 +81,12 @@ class FollowUp:
         """
         return self._complete(text, past.turns, language, MAX_DEPTH)
 
+    def is_social(self, text: str, language: str) -> bool:
+        """Is the text a greeting, thanks or the like, and so nothing that a later question leans on?"""
+        table = _compiled(language)
+        plain = text.strip().casefold().replace("’", "'").strip("?？!！.。 ")
+        return table is not None and table.social.fullmatch(plain) is not None
+
     def _complete(self, text: str, turns: Sequence[Turn], language: str, depth: int) -> str:
         table = _compiled(language)
         before = _last_on_topic(turns)

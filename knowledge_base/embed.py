@@ -30,11 +30,18 @@ class Embedder(Protocol):
     """Changes whenever the same text would get another vector."""
     dimension: int
 
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of a text that count for its vector; what comes after them is not read."""
+
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of questions, shape (n, dimension), float32, L2-normalised."""
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """Vectors of answers, shape (n, dimension), float32, L2-normalised."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each whole text."""
 
 
 class JointEmbedder:
@@ -62,6 +69,15 @@ class JointEmbedder:
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """Vectors of answers, shape (n, dimension), L2-normalised."""
         return self._beside([encoder.encode_passages(texts) for encoder in self._encoders])
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of a text that count for its vector."""
+        return min(encoder.max_tokens for encoder in self._encoders)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each whole text as the first encoder reads it."""
+        return self._encoders[0].count_tokens(texts)
 
     def _beside(self, vectors: Sequence[Vectors]) -> Vectors:
         parts = [part * weight for part, weight in zip(vectors, self._weights, strict=True)]
@@ -134,6 +150,23 @@ class SentenceEmbedder:
         """Vectors of answers, shape (n, dimension), L2-normalised."""
         return self._encode([self._passage_prefix + text for text in texts])
 
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of a text that count for its vector, without those of the prefix and at the edges."""
+        read = self._model.get_max_seq_length()
+        if read is None:
+            return _LONGEST
+        prefixes = sorted({self._query_prefix, self._passage_prefix})
+        return int(read) - max(self.count_tokens(prefixes)) - _EDGE_TOKENS
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each whole text, without those at its edges."""
+        if not texts:
+            return []
+        with self._lock:  # a tokenizer is not to be used by two threads
+            ids = self._model.tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)
+        return [len(each) for each in ids["input_ids"]]
+
     def _encode(self, texts: list[str]) -> Vectors:
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
@@ -160,6 +193,9 @@ class SentenceEmbedder:
         return digest.hexdigest()[:16]
 
 
+_LONGEST = 8192
+"""Tokens read of one text where the model names no limit."""
+_EDGE_TOKENS = 2
 _MIDDLE_SHARE = 0.2
 """Of the middle layer in the cosine.  More of it finds more translations of near-duplicates,
 less of it more entries of a shop by short questions; a fifth costs little there."""

@@ -192,6 +192,11 @@ class KnowledgeBase:
         return base
 
     @property
+    def embedder(self) -> Embedder:
+        """What turns texts into vectors here."""
+        return self._embedder
+
+    @property
     def entries(self) -> Mapping[str, Entry]:
         """All entries by id."""
         return self._snapshot.entries

@@ -86,6 +86,15 @@ class UniversalSentenceEncoder:
         """Vectors of answers, shape (n, 512), L2-normalised."""
         return self._encode(texts)
 
+    @property
+    def max_tokens(self) -> int:
+        """Word pieces of a text that count for its vector."""
+        return _LONGEST
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Word pieces of each whole text."""
+        return [len(pieces) for pieces in self._pieces.encode(list(texts))]
+
     def _encode(self, texts: Sequence[str]) -> Vectors:
         import torch
 

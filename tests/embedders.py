@@ -24,6 +24,11 @@ class HashEmbedder:
         return np.stack([_vector(text) for text in texts]) if texts else np.zeros((0, 64), np.float32)
 
     encode_passages = encode_queries
+    max_tokens = 512
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Words of each text."""
+        return [len(words(text)) for text in texts]
 
 
 def _vector(text: str) -> NDArray[np.float32]:

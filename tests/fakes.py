@@ -16,6 +16,7 @@ from chatbot.memory import History, Memory, NoHistory
 from chatbot.phrases import Phrases
 from chatbot.prompt import Prompt
 from chatbot.turn import Action, Intent, Listener, Message, Reply, Trace
+from tests.embedders import HashEmbedder
 
 __all__ = ["FakeBot", "FakeGenerator"]
 
@@ -151,6 +152,7 @@ class FakeBot:
             },
             "Fake shop",
         )
+        self.embedder = HashEmbedder()
         self.seen: list[Message] = []
         """Every message whose turn has begun, in order."""
         self.cancelled: list[Message] = []

@@ -13,6 +13,7 @@ from chatbot.channels.logs import describe
 from chatbot.errors import KefuError
 from chatbot.phrases import Phrases
 from chatbot.turn import Listener, Message, Reply
+from knowledge_base.embed import Embedder
 
 __all__ = ["BotLoader", "BotProvider", "Readiness", "Report", "Responder"]
 
@@ -31,6 +32,10 @@ class Responder(Protocol):
     @property
     def phrases(self) -> Phrases:
         """The fixed sentences in the customer's language."""
+
+    @property
+    def embedder(self) -> Embedder:
+        """What turns texts into vectors and counts their tokens."""
 
     def respond(self, message: Message, listener: Listener | None = None) -> Reply:
         """Answers one message and stores both."""

@@ -236,6 +236,15 @@ class _Prepared:
         """Real vectors."""
         return self._parts.embedder.encode_passages(texts)
 
+    @property
+    def max_tokens(self) -> int:
+        """The real encoder's."""
+        return self._parts.embedder.max_tokens
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """The real encoder's."""
+        return self._parts.embedder.count_tokens(texts)
+
 
 @contextmanager
 def _server(folder: Path) -> Iterator[tuple[str, int, float]]:

@@ -16,7 +16,7 @@ from chatbot.judge import AnswerJudge
 from chatbot.language import LanguageDetector
 from chatbot.memory import Memory, NoHistory
 from chatbot.phrases import Phrases, Routes
-from chatbot.turn import Action, Intent, Message, Route
+from chatbot.turn import Action, Intent, Message, Past, Route, Turn
 from chatbot.writer import Writer
 from knowledge_base.entry import Entry
 from knowledge_base.search import KnowledgeBase
@@ -133,3 +133,29 @@ def test_any_text_gets_a_reply(text: str) -> None:
 
 
 BOT = build()
+
+
+def test_a_follow_up_is_understood_from_exchanges_that_the_client_tells() -> None:
+    told = (
+        Turn("运费多少钱？", "国内订单满99元包邮，不满收8元。", "", "answer"),
+        Turn("谢谢", "不客气。", "", "answer"),
+    )
+    reply = build().respond(Message("那邮费呢？", "c", "c", past=Past(told)))
+    assert "运费" in reply.trace.question
+    alone = build().respond(Message("那邮费呢？", "c", "c"))
+    assert "运费" not in alone.trace.question
+
+
+def test_the_language_of_told_exchanges_counts_for_a_message_that_has_none_of_its_own() -> None:
+    told = Past((Turn("¿Cuánto cuesta el envío a Madrid?", "5,90 €", "", "answer"),))
+    assert build().respond(Message("10423", "c", "c", past=told)).trace.language == "es"
+
+
+def test_told_exchanges_are_taken_instead_of_stored_ones_and_no_more_than_the_history_may_hold() -> None:
+    class Stored(NoHistory):
+        def recall(self, *_: object, **__: object) -> Past:
+            raise AssertionError("the history is not asked")
+
+    turns = tuple(Turn(str(i), "a", "en", "answer") for i in range(9))
+    past = Memory(Stored(), 2).recall(Message("x", "c", "c", past=Past(turns)))
+    assert [turn.question for turn in past.turns] == ["7", "8"]
