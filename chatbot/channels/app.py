@@ -5,20 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from chatbot import __version__
 from chatbot.channels import chat, health, rest
+from chatbot.channels.background import running
+from chatbot.channels.door import guard, surround
 from chatbot.channels.errors import Sentences, install_error_handlers
+from chatbot.channels.keys import needs
+from chatbot.channels.limits import RateLimits
 from chatbot.channels.loader import BotProvider
 from chatbot.channels.logs import RequestLog
+from chatbot.channels.outgoing import WebhookWorker
 from chatbot.channels.tokens import ConversationTokens, open_secret
 from chatbot.channels.turns import TurnQueue
 from chatbot.phrases import Phrases
 from chatbot.settings import Settings
-from chatbot.storage import Conversations
+from chatbot.storage import Conversations, Keys, Tickets
+from chatbot.storage.outbox import Outbox
 
 __all__ = ["create_app"]
 
@@ -40,12 +47,21 @@ def create_app(bot_provider: BotProvider, conversations: Conversations, settings
         conversations: the storage that ``/readyz`` looks after.
         settings: of this installation.
     """
-    turns = TurnQueue(settings.workers, settings.waiting)
+    limits = RateLimits(settings.limits)
+    turns = TurnQueue(
+        settings.workers,
+        settings.waiting,
+        Tickets(conversations.database),
+        partial(limits.hit, "conversation"),
+    )
+
+    services = [WebhookWorker(Outbox(conversations.database), settings.webhooks)]
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         bot_provider.start()
-        yield
+        async with running(services):
+            yield
         bot_provider.close()
         await asyncio.to_thread(turns.close)
 
@@ -64,13 +80,21 @@ def create_app(bot_provider: BotProvider, conversations: Conversations, settings
         return None if bot is None else bot.phrases
 
     sentences = Sentences(phrases, settings.default_language, settings.max_message_chars)
+    guard(app, settings, limits, Keys(conversations.database))
     install_error_handlers(app, sentences)
+    surround(app, settings)
     app.add_middleware(RequestLog)  # added last, so it is the outermost
     app.include_router(health.build_router(bot_provider, conversations))
-    app.include_router(rest.build_router(bot_provider, turns, sentences, settings.max_message_chars))
+    app.include_router(
+        rest.build_router(bot_provider, turns, sentences, settings.max_message_chars),
+        dependencies=[needs("chat")],
+    )
     tokens = ConversationTokens(
         open_secret(settings.token_secret.get_secret_value(), settings.data_dir), settings.token_days * 86400
     )
-    app.include_router(chat.build_router(bot_provider, turns, conversations, tokens, sentences, settings))
+    app.include_router(
+        chat.build_router(bot_provider, turns, conversations, tokens, sentences, settings),
+        dependencies=[needs("chat")],
+    )
     app.state.turns = turns
     return app

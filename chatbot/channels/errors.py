@@ -61,13 +61,18 @@ class ErrorBody(BaseModel):
 
 ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorBody, "description": "The body is not UTF-8, not JSON or not an object."},
-    403: {"model": ErrorBody, "description": "The conversation belongs to another customer."},
+    401: {"model": ErrorBody, "description": "An API key is missing or cannot be used."},
+    403: {
+        "model": ErrorBody,
+        "description": "The key lacks the scope, or the conversation belongs to another customer.",
+    },
+    408: {"model": ErrorBody, "description": "The body did not come in time."},
     409: {"model": ErrorBody, "description": "The message's id was used for another text."},
     413: {"model": ErrorBody, "description": "The body or the message is too long."},
     422: {"model": ErrorBody, "description": "A field is missing, empty or of the wrong type."},
     429: {
         "model": ErrorBody,
-        "description": "This conversation has too many messages waiting; see Retry-After.",
+        "description": "Too many requests, or too many messages of this conversation wait; see Retry-After.",
     },
     500: {"model": ErrorBody, "description": "Something went wrong on our side; the log has the request id."},
     503: {"model": ErrorBody, "description": "Loading, busy or unable to store; see Retry-After."},
@@ -193,7 +198,7 @@ def _mapped(error: Exception) -> tuple[int, str, dict[str, str]]:
     if isinstance(error, BusyError):
         return error.status, str(error), {"retry-after": str(max(1, math.ceil(error.retry_after)))}
     if isinstance(error, CustomerError):
-        return error.status, str(error), {}
+        return error.status, str(error), {"www-authenticate": "Bearer"} if error.status == 401 else {}
     if isinstance(error, StorageError):
         headers = {"retry-after": str(math.ceil(_RETRY_AFTER_STORAGE_S))}
         return 503, "the message could not be stored and was not answered; send it again in a moment", headers

@@ -36,4 +36,5 @@ tickets = Table(
     Column("conversation_id", String(ID_LENGTH), nullable=False),
     Column("holder", ForeignKey("turn_holders.id", ondelete="CASCADE"), nullable=False, index=True),
     Index(None, "conversation_id", "number"),
+    sqlite_autoincrement=True,
 )

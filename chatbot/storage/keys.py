@@ -53,6 +53,10 @@ class ApiKey:
         """Neither revoked nor past its time."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
+    def use_is_noted(self, now: datetime) -> bool:
+        """Its last use was kept a moment ago."""
+        return self.last_used_at is not None and now - self.last_used_at < _USE_NOTED_EVERY
+
 
 class Keys:
     """Makes, finds and revokes keys.  Safe to use from many threads and processes.
@@ -110,10 +114,8 @@ class Keys:
         return key if key.usable(datetime.now(UTC)) else None
 
     def note_use(self, key: ApiKey) -> None:
-        """Keeps that the key has just been used, to the minute."""
+        """Keeps that the key has just been used."""
         now = datetime.now(UTC)
-        if key.last_used_at is not None and now - key.last_used_at < _USE_NOTED_EVERY:
-            return
         with self._database.write() as connection:
             connection.execute(update(api_keys).where(api_keys.c.id == key.id).values(last_used_at=now))
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, insert, literal_column, select, text, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal_column, select, text, update
 
 from chatbot.storage.database import Database
 from chatbot.storage.door_tables import holders, tickets
@@ -23,7 +23,7 @@ __all__ = ["Standing", "Tickets"]
 _LOCK = 0x6B656674
 """Key of PostgreSQL's advisory lock: tickets become visible in the order of their numbers («keft»)."""
 
-_CLOCKS = {
+_CLOCKS: dict[str, ColumnElement[float]] = {
     "sqlite": literal_column("(julianday('now') - 2440587.5) * 86400.0"),
     "postgresql": literal_column("CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)"),
 }
