@@ -52,13 +52,14 @@ def judge(
     as_json: AsJson = False,
 ) -> None:
     """Tune the answer judge and calibrate when to answer; about an hour on two cores."""
-    from chatbot.assembly import build_embedder
+    from chatbot.assembly import build_embedder, sample_entries
     from chatbot.training.run_judge import train_judge
     from chatbot.training.tune import TuneSettings
 
     files = data or sorted([*_DATA.glob("calibration_*.jsonl"), *_DATA.glob("judge_*.jsonl")])
     report = train_judge(
         files,
+        sample_entries(),
         build_embedder(settings()),
         settings().models_dir,
         out,

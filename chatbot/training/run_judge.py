@@ -14,8 +14,10 @@ from chatbot.training.judge import (
     read_knowledge,
     save_answerability,
 )
+from chatbot.training.natural import natural_cases
 from chatbot.training.tune import TuneSettings, tune_judge
 from knowledge_base.embed import Embedder
+from knowledge_base.entry import Entry
 
 __all__ = ["held_out_cases", "train_judge"]
 
@@ -36,19 +38,22 @@ def held_out_cases(cases: Sequence[Case]) -> frozenset[str]:
 
 def train_judge(
     data: Sequence[Path],
+    shop: Sequence[Entry],
     embedder: Embedder,
     models_dir: Path,
     out: Path,
     settings: TuneSettings | None = None,
     report: Callable[[str], None] = lambda _line: None,
 ) -> CalibrationReport:
-    """Tunes the judge on ``data`` and writes it and the calibration to ``out``.
+    """Tunes the judge on ``data`` and a shop's entries; writes it and the calibration to ``out``.
 
     The calibration, and every figure of the report, comes from knowledge bases
     that the judge has not seen.
     """
-    cases = read_knowledge(data)
-    held_out = held_out_cases(cases)
+    written = read_knowledge(data)
+    natural = natural_cases(shop, embedder)
+    held_out = held_out_cases(written) | {case.id for case in natural.held_out}
+    cases = [*written, *natural.train, *natural.held_out]
     base = Path(resolve_generator(JUDGE_BASE, models_dir))
     pairs = pairs_of(cases, embedder, held_out)
     tuned = tune_judge(
