@@ -1,4 +1,4 @@
-"""``kefu serve``: chat page, webhooks and API on one port."""
+"""``kefu serve``: chat page, widget, webhooks and API on one port."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from chatbot.storage import Conversations
 from knowledge_base.refresh import KnowledgeRefresher
 from knowledge_base.store import EntryStore
 from ui.mount import mount_chat
+from ui.widget import build_router as build_widget_router
 
 __all__ = ["serve"]
 
@@ -44,6 +45,7 @@ def serve(settings: Settings) -> None:
 
     loader = BotLoader(build)
     app = create_app(loader, conversations, settings)
+    app.include_router(build_widget_router(settings.default_language))
     mount_chat(app, loader, conversations, settings, company=_company)
     print(f"Kefu listens on http://{settings.host}:{settings.port}", flush=True)
     uvicorn.run(
