@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from chatbot import __version__
-from chatbot.commands import evaluate, knowledge, train, webhooks
+from chatbot.commands import evaluate, keys, knowledge, train, webhooks
 from chatbot.commands.output import AsJson, console, print_json, settings, stage_bars
 from chatbot.errors import KefuError
 from chatbot.models.commands import app as models_app
@@ -30,6 +30,7 @@ app.add_typer(knowledge.app, name="kb", help="The knowledge base: import, list, 
 app.add_typer(models_app, name="models", help="Models on disk: list, pull, verify.")
 app.add_typer(train.app, name="train", help="Train and calibrate parts, each with a report.")
 app.add_typer(evaluate.app, name="eval", help="Measure with the code that answers customers.")
+app.add_typer(keys.app, name="keys", help="API keys: create, list, revoke.")
 app.add_typer(webhooks.app, name="webhooks", help="Outgoing webhooks: endpoints, deliveries, replay.")
 database_app = typer.Typer(no_args_is_help=True, help="The database.")
 app.add_typer(database_app, name="db")

@@ -22,7 +22,7 @@ from knowledge_base.errors import KefuError
 from ui import render
 from ui.render import Item
 from ui.texts import say
-from ui.turns import Answering, Running
+from ui.turns import Answering, Running, Submit
 from ui.visitor import Visitor
 
 __all__ = ["Chat", "Screen", "ServingBot", "State"]
@@ -94,6 +94,7 @@ class Chat:
         company: its name in a language.
         limit: longest message, in characters.
         default_language: of the interface, when the browser asks for none we have.
+        submit: the line that the messages of every channel wait in.
     """
 
     def __init__(
@@ -103,13 +104,14 @@ class Chat:
         company: Callable[[str], str],
         limit: int,
         default_language: str,
+        submit: Submit,
     ) -> None:
         self._provider = bot_provider
         self._conversations = conversations
         self._company = company
         self._limit = limit
         self._default_language = default_language
-        self._running = Running()
+        self._running = Running(submit)
 
     def visitor(self, stored: object, accept_language: str = "") -> Visitor:
         """Who sends this event."""
@@ -150,7 +152,13 @@ class Chat:
             interface_language=language,
         )
         answering = Answering(bot, message)
-        if not self._running.start(answering):
+        try:
+            started = self._running.start(answering)
+        except BusyError as error:
+            answering.error = error
+            yield self._screen(visitor, _failure(answering, language))
+            return
+        if not started:
             yield self._screen(visitor, render.error(say("error_running", language), language))
             return
         try:

@@ -11,6 +11,7 @@ import gradio as gr
 from fastapi import FastAPI
 from starlette.routing import Mount
 
+from chatbot.channels.turns import TurnQueue
 from chatbot.settings import Settings
 from chatbot.storage import Conversations
 from ui.chat import Chat, Screen, ServingBot
@@ -59,7 +60,17 @@ def mount_chat(
     """
     name = settings.company or company or "Kefu"
     named: Callable[[str], str] = name if callable(name) else lambda _language: str(name)
-    chat = Chat(bot_provider, conversations, named, settings.max_message_chars, settings.default_language)
+    turns = getattr(app.state, "turns", None)
+    if turns is None:
+        turns = TurnQueue(settings.workers, settings.waiting)
+    chat = Chat(
+        bot_provider,
+        conversations,
+        named,
+        settings.max_message_chars,
+        settings.default_language,
+        turns.submit,
+    )
     app = gr.mount_gradio_app(
         app,
         build_page(chat),

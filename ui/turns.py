@@ -1,16 +1,21 @@
-"""One answer in the making: runs the bot in a thread and hands its pieces to the page."""
+"""One answer in the making: waits for its turn with all channels' and hands its pieces to the page."""
 
 from __future__ import annotations
 
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future
 from typing import Protocol
 
+from chatbot.errors import BusyError
 from chatbot.turn import Listener, Message, Reply
 
-__all__ = ["Answering", "Responder", "Running"]
+__all__ = ["Answering", "Responder", "Running", "Submit"]
+
+Submit = Callable[[str, Callable[[], Reply]], "Future[Reply]"]
+"""Puts work in the line of a conversation, as :meth:`chatbot.channels.turns.TurnQueue.submit` does."""
 
 
 class Responder(Protocol):
@@ -37,10 +42,16 @@ class Answering:
         """Set when the bot has returned and the conversation is free again."""
         self._bot = bot
 
-    def run(self) -> None:
-        """Asks the bot and keeps what comes of it."""
+    def run(self) -> Reply:
+        """Asks the bot (in a thread of the line's)."""
+        return self._bot.respond(self.message, self)
+
+    def end(self, future: Future[Reply]) -> None:
+        """Keeps what has come of it."""
         try:
-            self.reply = self._bot.respond(self.message, self)
+            self.reply = future.result(timeout=0)
+        except CancelledError:
+            self.error = BusyError("the service is shutting down; send the message again in a moment")
         except Exception as error:
             self.error = error
         finally:
@@ -92,33 +103,47 @@ class Answering:
 
 
 class Running:
-    """The answers in the making, at most one a conversation."""
+    """The answers in the making, at most one a conversation.
 
-    def __init__(self) -> None:
+    Args:
+        submit: the line that the messages of every channel wait in.
+    """
+
+    def __init__(self, submit: Submit) -> None:
+        self._submit = submit
         self._lock = threading.Lock()
         self._by_conversation: dict[str, Answering] = {}
 
     def start(self, answering: Answering) -> bool:
-        """Starts an answer in a thread of its own; False when its conversation is already being answered.
+        """Starts an answer; False when its conversation is already being answered.
 
         The conversation is free again when the bot has returned, also where the
         page has gone in the meantime.
+
+        Raises:
+            BusyError: there is no place in the line.
         """
         conversation = answering.message.conversation_id
         with self._lock:
             if conversation in self._by_conversation:
                 return False
             self._by_conversation[conversation] = answering
-        threading.Thread(target=self._run, args=(answering,), name="chat-turn", daemon=True).start()
+        try:
+            future = self._submit(conversation, answering.run)
+        except BaseException:
+            self._forget(answering)
+            raise
+        future.add_done_callback(lambda done: self._end(answering, done))
         return True
 
-    def _run(self, answering: Answering) -> None:
-        try:
-            answering.run()
-        finally:
-            with self._lock:
-                del self._by_conversation[answering.message.conversation_id]
-            answering.done.set()
+    def _end(self, answering: Answering, future: Future[Reply]) -> None:
+        answering.end(future)
+        self._forget(answering)
+        answering.done.set()
+
+    def _forget(self, answering: Answering) -> None:
+        with self._lock:
+            del self._by_conversation[answering.message.conversation_id]
 
     def get(self, conversation_id: str) -> Answering | None:
         """The answer being made for a conversation, if any."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chatbot.channels.turns import TurnQueue
 from chatbot.errors import StorageError
 from chatbot.storage import Conversations
 from chatbot.turn import Listener, Message, Reply
@@ -19,7 +20,7 @@ from ui.visitor import Visitor
 def make(conversations: Conversations) -> Callable[..., Chat]:
     def made(bot: Any, limit: int = 2000) -> Chat:
         provider = bot if callable(bot) else lambda: bot
-        return Chat(provider, conversations, company, limit, "en")
+        return Chat(provider, conversations, company, limit, "en", TurnQueue(8, 64).submit)
 
     return made
 
