@@ -1,6 +1,7 @@
 """Sentences to vectors.
 
-The only module of the serving path that knows sentence-transformers.
+The only module of the serving path that knows sentence-transformers, and loads
+it only for a model that :mod:`knowledge_base.bert` cannot run.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from knowledge_base.bert import MIDDLE_SHARE, BertEncoder
 from knowledge_base.errors import KnowledgeError
 
-__all__ = ["Embedder", "JointEmbedder", "SentenceEmbedder"]
+__all__ = ["Embedder", "JointEmbedder", "LibraryEncoder", "SentenceEmbedder"]
 
 Vectors = NDArray[np.float32]
 
@@ -102,8 +104,7 @@ class SentenceEmbedder:
     Raises:
         KnowledgeError: the model cannot be loaded.
 
-    Thread-safe: encoding takes a lock, for two encoders on the same cores only
-    slow each other down.
+    Thread-safe.
     """
 
     def __init__(
@@ -115,32 +116,21 @@ class SentenceEmbedder:
         threads: int = 0,
         middle: int = 0,
     ) -> None:
-        import torch
-        from sentence_transformers import SentenceTransformer
-
         if threads:
+            import torch
+
             torch.set_num_threads(threads)
         is_e5 = "e5" in Path(path_or_id).name.lower()
         self._query_prefix = query_prefix if query_prefix is not None else ("query: " if is_e5 else "")
         self._passage_prefix = (
             passage_prefix if passage_prefix is not None else ("passage: " if is_e5 else "")
         )
-        try:
-            self._model = SentenceTransformer(path_or_id, device="cpu", model_kwargs={"dtype": torch.float32})
-        except (OSError, ValueError, KeyError) as error:
-            raise KnowledgeError(
-                f"the embedder {path_or_id!r} cannot be loaded ({type(error).__name__}); expected a "
-                "sentence-transformers folder or id: run `kefu models verify`, or set KEFU_EMBEDDER__MODEL"
-            ) from error
-        self.dimension = int(self._model.get_embedding_dimension() or 0)
+        self._encoder: _Encoder = BertEncoder.open(Path(path_or_id), middle) or LibraryEncoder(
+            path_or_id, middle
+        )
+        self.dimension = self._encoder.dimension
         self._middle = middle
-        if middle:
-            self._model[0].auto_model.config.output_hidden_states = True
-            self._model.append(_beside_middle_layer(middle))
-            self.dimension *= 2
-        self._model.eval()
         self.fingerprint = self._fingerprint(path_or_id)
-        self._lock = threading.Lock()
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of questions, shape (n, dimension), L2-normalised."""
@@ -153,32 +143,17 @@ class SentenceEmbedder:
     @property
     def max_tokens(self) -> int:
         """Tokens of a text that count for its vector, without those of the prefix and at the edges."""
-        read = self._model.get_max_seq_length()
-        if read is None:
-            return _LONGEST
         prefixes = sorted({self._query_prefix, self._passage_prefix})
-        return int(read) - max(self.count_tokens(prefixes)) - _EDGE_TOKENS
+        return self._encoder.max_tokens - max(self.count_tokens(prefixes))
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each whole text, without those at its edges."""
-        if not texts:
-            return []
-        with self._lock:  # a tokenizer is not to be used by two threads
-            ids = self._model.tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)
-        return [len(each) for each in ids["input_ids"]]
+        return self._encoder.count_tokens(texts) if texts else []
 
     def _encode(self, texts: list[str]) -> Vectors:
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        with self._lock:
-            vectors = self._model.encode(
-                texts,
-                batch_size=32,
-                normalize_embeddings=True,
-                convert_to_numpy=True,
-                show_progress_bar=False,
-            )
-        return np.ascontiguousarray(vectors, dtype=np.float32)
+        return self._encoder.encode(texts)
 
     def _fingerprint(self, path_or_id: str) -> str:
         digest = hashlib.sha256()
@@ -193,12 +168,76 @@ class SentenceEmbedder:
         return digest.hexdigest()[:16]
 
 
+class _Encoder(Protocol):
+    """What :class:`SentenceEmbedder` reads its texts with, prefixes included."""
+
+    dimension: int
+    max_tokens: int
+    """Tokens of a text that are read, without those at its edges."""
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of texts, shape (n, dimension), float32, L2-normalised."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each whole text, without those at its edges."""
+
+
+class LibraryEncoder:
+    """Any model that the sentence-transformers library loads.
+
+    Args:
+        path_or_id: a folder made by it or a hub id.
+        middle: as of :class:`SentenceEmbedder`.
+
+    Raises:
+        KnowledgeError: the model cannot be loaded.
+    """
+
+    def __init__(self, path_or_id: str, middle: int = 0) -> None:
+        import torch
+        from sentence_transformers import SentenceTransformer
+
+        try:
+            self._model = SentenceTransformer(path_or_id, device="cpu", model_kwargs={"dtype": torch.float32})
+        except (OSError, ValueError, KeyError) as error:
+            raise KnowledgeError(
+                f"the embedder {path_or_id!r} cannot be loaded ({type(error).__name__}); expected a "
+                "sentence-transformers folder or id: run `kefu models verify`, or set KEFU_EMBEDDER__MODEL"
+            ) from error
+        self.dimension = int(self._model.get_embedding_dimension() or 0)
+        if middle:
+            self._model[0].auto_model.config.output_hidden_states = True
+            self._model.append(_beside_middle_layer(middle))
+            self.dimension *= 2
+        self._model.eval()
+        read = self._model.get_max_seq_length()
+        self.max_tokens = _LONGEST if read is None else int(read) - _EDGE_TOKENS
+        self._lock = threading.Lock()
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of texts, shape (n, dimension), float32, L2-normalised."""
+        with self._lock:
+            vectors = self._model.encode(
+                list(texts),
+                batch_size=32,
+                normalize_embeddings=True,
+                convert_to_numpy=True,
+                show_progress_bar=False,
+            )
+        return np.ascontiguousarray(vectors, dtype=np.float32)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each whole text, without those at its edges."""
+        with self._lock:  # a tokenizer is not to be used by two threads
+            ids = self._model.tokenizer(
+                list(texts), add_special_tokens=False, truncation=False, verbose=False
+            )
+        return [len(each) for each in ids["input_ids"]]
+
+
 _LONGEST = 8192
 """Tokens read of one text where the model names no limit."""
 _EDGE_TOKENS = 2
-_MIDDLE_SHARE = 0.2
-"""Of the middle layer in the cosine.  More of it finds more translations of near-duplicates,
-less of it more entries of a shop by short questions; a fifth costs little there."""
 
 
 def _beside_middle_layer(layer: int) -> Any:
@@ -211,8 +250,8 @@ def _beside_middle_layer(layer: int) -> Any:
             middle = (features["all_layer_embeddings"][layer] * mask).sum(1) / mask.sum(1)
             unit = torch.nn.functional.normalize
             parts = (
-                unit(features["sentence_embedding"], dim=-1) * math.sqrt(1.0 - _MIDDLE_SHARE),
-                unit(middle, dim=-1) * math.sqrt(_MIDDLE_SHARE),
+                unit(features["sentence_embedding"], dim=-1) * math.sqrt(1.0 - MIDDLE_SHARE),
+                unit(middle, dim=-1) * math.sqrt(MIDDLE_SHARE),
             )
             return {**features, "sentence_embedding": torch.cat(parts, dim=-1)}
 
