@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 
@@ -21,6 +22,9 @@ from ui.widget import build_router as build_widget_router
 
 __all__ = ["serve"]
 
+_UNREAD_MS = 60_000
+"""How long sent bytes may stay unread before the connection is given up, in milliseconds."""
+
 
 def serve(settings: Settings) -> None:
     """Serves until it is stopped; models and index load beside the running server.
@@ -29,7 +33,7 @@ def serve(settings: Settings) -> None:
         SettingsError: the address cannot be listened on.
         StorageError: the database cannot be opened.
     """
-    _check_free(settings.host, settings.port)
+    listening = _listen(settings.host, settings.port)
     database = open_database(settings)
     conversations = Conversations(database)
     stopped = threading.Event()
@@ -48,14 +52,18 @@ def serve(settings: Settings) -> None:
     app.include_router(build_widget_router(settings.default_language))
     mount_chat(app, loader, conversations, settings, company=_company)
     print(f"Kefu listens on http://{settings.host}:{settings.port}", flush=True)
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-        timeout_graceful_shutdown=5,
-        server_header=False,
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            timeout_graceful_shutdown=5,
+            server_header=False,
+            # Whose word is believed is a setting of ours, see chatbot.channels.door.
+            proxy_headers=False,
+        )
     )
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listening])
     stopped.set()
 
 
@@ -64,14 +72,19 @@ def _company(language: str) -> str:
     return SAMPLE_COMPANY.get(language, SAMPLE_COMPANY["en"])
 
 
-def _check_free(host: str, port: int) -> None:
+def _listen(host: str, port: int) -> socket.socket:
+    """The socket that customers come in by; those that do not read what they asked for lose it after a while."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise SettingsError(
-                f"cannot listen on {host}:{port} ({error.strerror}); stop the other program or choose another "
-                "port with `kefu serve --port`, KEFU_PORT"
-            ) from error
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MS)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise SettingsError(
+            f"cannot listen on {host}:{port} ({error.strerror}); stop the other program or choose another "
+            "port with `kefu serve --port`, KEFU_PORT"
+        ) from error
+    return listening
