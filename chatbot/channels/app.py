@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from chatbot import __version__
-from chatbot.channels import chat, health, rest
+from chatbot.channels import chat, health, openai_api, rest
 from chatbot.channels.background import running
 from chatbot.channels.door import guard, surround
 from chatbot.channels.errors import Sentences, install_error_handlers
@@ -81,7 +81,7 @@ def create_app(bot_provider: BotProvider, conversations: Conversations, settings
 
     sentences = Sentences(phrases, settings.default_language, settings.max_message_chars)
     guard(app, settings, limits, Keys(conversations.database))
-    install_error_handlers(app, sentences)
+    install_error_handlers(app, sentences, {openai_api.PREFIX: openai_api.error_body})
     surround(app, settings)
     app.add_middleware(RequestLog)  # added last, so it is the outermost
     app.include_router(health.build_router(bot_provider, conversations))
@@ -95,6 +95,10 @@ def create_app(bot_provider: BotProvider, conversations: Conversations, settings
     app.include_router(
         chat.build_router(bot_provider, turns, conversations, tokens, sentences, settings),
         dependencies=[needs("chat")],
+    )
+    app.include_router(
+        openai_api.build_router(bot_provider, turns, settings.max_message_chars),
+        dependencies=[needs("openai")],
     )
     app.state.turns = turns
     return app

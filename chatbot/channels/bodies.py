@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -74,6 +75,11 @@ class Fields:
     def __init__(self, values: dict[str, Any], prefix: str = "") -> None:
         self._values = values
         self._prefix = prefix
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """All fields as they came."""
+        return self._values
 
     def text(self, name: str, *, limit: int, status: int = 422) -> str | None:
         """A text of 1 to ``limit`` characters, None if it is left out.

@@ -9,39 +9,35 @@ request with ``Last-Event-ID``.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import re
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.sse import format_sse_event
-from starlette.types import Receive, Scope, Send
 
 from chatbot import __version__
 from chatbot.channels import chat_forms as forms
 from chatbot.channels.bodies import Fields, read_object
 from chatbot.channels.errors import ERROR_RESPONSES, ErrorBody, Sentences, error_fields
-from chatbot.channels.live import LiveTurn, LiveTurns, unless_gone
-from chatbot.channels.loader import BotProvider, Responder
+from chatbot.channels.keys import caller_of
+from chatbot.channels.live import EventStream, LiveTurn, LiveTurns, unless_gone
+from chatbot.channels.loader import BotProvider, Responder, ready
 from chatbot.channels.tokens import ConversationTokens, NotAllowedError, Token
 from chatbot.channels.turns import ClientGone, TurnQueue
-from chatbot.errors import BadRequestError, BusyError, KefuError
+from chatbot.errors import BadRequestError, KefuError
 from chatbot.settings import Settings
 from chatbot.storage import Conversations
 from chatbot.turn import Message, Reply
 
 __all__ = ["build_router"]
 
-T = TypeVar("T")
-
 KEEP_ALIVE_S = 10.0
-_READER_S = 60.0
-"""Time a reader has to take one event, in seconds."""
 _CLIENT_CLOSED = 499
 _MAX_REASON = 2000
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_].*)?", re.ASCII | re.DOTALL)
@@ -125,7 +121,7 @@ def build_router(
     ) -> Response:
         body = await read_object(request)
         asked = _read_chat(body, request, held(request), idempotency_key, last_event_id)
-        turn = live.start(asked.message, _ready(provider).respond)
+        turn = live.start(asked.message, ready(provider).respond)
         if asked.streamed:
             return await _streamed(turn, asked, request)
         try:
@@ -157,11 +153,12 @@ def build_router(
 
     async def _streamed(turn: LiveTurn, asked: _Asked, request: Request) -> Response:
         """The turn as events.  What storage knows of the message's id is found out before the status goes out."""
-        stored = None
-        if asked.message.message_id is not None:
-            with turn.following():
+        with ExitStack() as held:
+            held.enter_context(turn.following())
+            stored = None
+            if asked.message.message_id is not None:
                 stored = await asyncio.to_thread(conversations.find_reply, asked.message)
-        return _EventStream(turn, _events(turn, stored, asked, request))
+            return EventStream(_events(turn, stored, asked, request), held.pop_all())
 
     async def _events(
         turn: LiveTurn, stored: Reply | None, asked: _Asked, request: Request
@@ -291,6 +288,8 @@ def _token_text(request: Request) -> str | None:
     own = request.headers.get("x-conversation-token", "").strip()
     if own:
         return own
+    if caller_of(request).identity and "x-api-key" not in request.headers:
+        return None  # Authorization carried an API key
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     return value.strip() if scheme.lower() == "bearer" and value.strip() else None
 
@@ -332,13 +331,6 @@ def _has_body(request: Request) -> bool:
     return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
-def _ready(provider: BotProvider) -> Responder:
-    bot = provider()
-    if bot is None:
-        raise BusyError("models and index are loading; send the message again in a moment", retry_after=5)
-    return bot
-
-
 def _bot_or_none(provider: BotProvider) -> Responder | None:
     try:
         return provider()
@@ -353,23 +345,3 @@ def _event(name: str, data: dict[str, Any], place: int | None = None) -> bytes:
 
 _KEEP_ALIVE = format_sse_event(comment="keep-alive")
 _PRIVATE = {"cache-control": "no-store"}
-
-
-class _EventStream(StreamingResponse):
-    """Follows a turn until the stream ends in any way, also where it never began."""
-
-    def __init__(self, turn: LiveTurn, events: AsyncIterator[bytes]) -> None:
-        super().__init__(
-            events,
-            media_type=_EVENT_STREAM,
-            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
-        )
-        self._turn = turn
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def in_time(message: Any) -> None:
-            async with asyncio.timeout(_READER_S):
-                await send(message)
-
-        with self._turn.following(), contextlib.suppress(TimeoutError):
-            await super().__call__(scope, receive, in_time)

@@ -8,7 +8,7 @@ phrase book has been loaded.  Nothing of the request is repeated.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -36,6 +36,7 @@ __all__ = [
     "error_fields",
     "install_error_handlers",
     "log_failure",
+    "status_of",
 ]
 
 log = structlog.get_logger(__name__)
@@ -115,11 +116,22 @@ class Sentences:
         return _first_language(request.headers.get("accept-language", "")) or self.default_language
 
 
-def install_error_handlers(app: FastAPI, sentences: Sentences) -> None:
-    """Makes every error of a route an answer."""
+ErrorForm = Callable[[int, str, Exception | None], dict[str, Any]]
+"""Makes the body of an error from its status, its text and the error itself."""
+
+
+def install_error_handlers(
+    app: FastAPI, sentences: Sentences, forms: Mapping[str, ErrorForm] | None = None
+) -> None:
+    """Makes every error of a route an answer.
+
+    Args:
+        forms: other forms of a body, by the beginning of the addresses that have them.
+    """
+    app.state.error_forms = dict(forms or {})
 
     async def kefu_error(request: Request, error: Exception) -> JSONResponse:
-        return _answer(request, *_mapped(error), say=sentences.say(error, request))
+        return _answer(request, *_mapped(error), say=sentences.say(error, request), error=error)
 
     async def http_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
@@ -182,6 +194,12 @@ class ErrorEdge:
                 await response(scope, receive, send)
 
 
+def status_of(error: Exception) -> tuple[int, str]:
+    """Status and message of an error that is told where the status has gone out already."""
+    status, message, _ = _mapped(error)
+    return status, message
+
+
 def log_failure(error: BaseException) -> None:
     """Logs an error as far as it may be: ours with their text, others by kind and place."""
     if isinstance(error, CustomerError):
@@ -206,8 +224,16 @@ def _mapped(error: Exception) -> tuple[int, str, dict[str, str]]:
 
 
 def _answer(
-    request: Request, status: int, message: str, headers: dict[str, str], say: str = ""
+    request: Request,
+    status: int,
+    message: str,
+    headers: dict[str, str],
+    say: str = "",
+    error: Exception | None = None,
 ) -> JSONResponse:
+    for prefix, form in request.app.state.error_forms.items():
+        if request.url.path.startswith(prefix):
+            return JSONResponse(form(status, message, error), status, headers)
     details = {"request_id": request_id(request.scope)}
     if say:
         details["say"] = say

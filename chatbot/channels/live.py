@@ -7,16 +7,18 @@ import contextlib
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError, Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
 from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from chatbot.channels.turns import ClientGone, TurnQueue
 from chatbot.errors import BadRequestError, BusyError
 from chatbot.turn import Listener, Message, Reply
 
-__all__ = ["LiveTurn", "LiveTurns", "unless_gone"]
+__all__ = ["EventStream", "LiveTurn", "LiveTurns", "unless_gone"]
 
 T = TypeVar("T")
 
@@ -201,6 +203,26 @@ class LiveTurns:
         key = (turn.message.conversation_id, turn.message.message_id or "")
         if self._turns.get(key) is turn:
             del self._turns[key]
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events about a turn, which is followed until the stream ends in any way.
+
+    Args:
+        held: ends the following when it is closed.
+    """
+
+    def __init__(self, events: AsyncIterator[bytes], held: ExitStack) -> None:
+        super().__init__(
+            events,
+            media_type="text/event-stream",
+            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+        )
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._held:
+            await super().__call__(scope, receive, send)
 
 
 async def unless_gone(request: Request, awaited: Awaitable[T]) -> T:

@@ -10,12 +10,12 @@ from typing import Generic, Literal, Protocol, TypeVar
 import structlog
 
 from chatbot.channels.logs import describe
-from chatbot.errors import KefuError
+from chatbot.errors import BusyError, KefuError
 from chatbot.phrases import Phrases
-from chatbot.turn import Listener, Message, Reply
+from chatbot.turn import Intent, Listener, Message, Reply
 from knowledge_base.embed import Embedder
 
-__all__ = ["BotLoader", "BotProvider", "Readiness", "Report", "Responder"]
+__all__ = ["BotLoader", "BotProvider", "Readiness", "Report", "Responder", "ready"]
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +39,13 @@ class Responder(Protocol):
 
     def respond(self, message: Message, listener: Listener | None = None) -> Reply:
         """Answers one message and stores both."""
+
+    def understand(self, text: str) -> tuple[Intent, ...]:
+        """The intents of a text, likeliest first; at least one."""
+
+    @property
+    def model_id(self) -> str:
+        """Identity of the model that :meth:`understand` asks."""
 
     def suggestions(self, language: str) -> list[str]:
         """First questions to offer in a language."""
@@ -76,6 +83,19 @@ class BotProvider(Protocol):
 
     def readiness(self) -> Readiness:
         """How far the loading has come."""
+
+
+def ready(provider: BotProvider) -> Responder:
+    """The bot.
+
+    Raises:
+        BusyError: it is still loading.
+        KefuError: it could not be loaded.
+    """
+    bot = provider()
+    if bot is None:
+        raise BusyError("models and index are loading; send the message again in a moment", retry_after=5)
+    return bot
 
 
 B = TypeVar("B", bound=Responder)
