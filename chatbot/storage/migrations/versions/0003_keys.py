@@ -43,6 +43,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["holder"], ["turn_holders.id"], "fk_turn_tickets_holder", ondelete="CASCADE"
         ),
+        # the number of a ticket never comes again
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_turn_tickets_conversation_id_number", "turn_tickets", ["conversation_id", "number"])
     op.create_index("ix_turn_tickets_holder", "turn_tickets", ["holder"])
