@@ -147,6 +147,13 @@ class ActionSettings(BaseModel):
     sample_port: int = Field(
         5055, ge=0, le=65535, description="Its port on 127.0.0.1; a free one is taken when it is in use."
     )
+    kefu_url: str = Field(
+        "http://127.0.0.1:8000",
+        description="Where `python -m rasa_sdk --actions chatbot.channels.rasa_actions` finds the running Kefu.",
+    )
+    kefu_key: SecretStr = Field(
+        SecretStr(""), description="API key that it shows there, where Kefu asks for one."
+    )
 
 
 class Settings(BaseSettings):

@@ -12,6 +12,7 @@ from chatbot.assembly import SAMPLE_COMPANY, build_bot, open_database
 from chatbot.bot import Bot
 from chatbot.channels.app import create_app
 from chatbot.channels.loader import BotLoader, Report
+from chatbot.channels.sample_server import SampleServer, wants_sample_server
 from chatbot.errors import SettingsError
 from chatbot.settings import Settings
 from chatbot.storage import Conversations
@@ -37,6 +38,10 @@ def serve(settings: Settings) -> None:
     database = open_database(settings)
     conversations = Conversations(database)
     stopped = threading.Event()
+    if wants_sample_server(settings):
+        sample = SampleServer(settings)
+        chosen = settings.actions.model_copy(update={"url": sample.url})
+        settings = settings.model_copy(update={"actions": chosen})
 
     def build(report: Report) -> Bot:
         bot = build_bot(settings, database, report)

@@ -11,10 +11,12 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from chatbot import __version__
-from chatbot.channels import chat, health, openai_api, rest
+from chatbot.channels import action_server, chat, health, openai_api, rest
+from chatbot.channels.action_server import Executors
 from chatbot.channels.background import running
 from chatbot.channels.door import guard, surround
 from chatbot.channels.errors import Sentences, install_error_handlers
+from chatbot.channels.kefu_actions import KefuActions
 from chatbot.channels.keys import needs
 from chatbot.channels.limits import RateLimits
 from chatbot.channels.loader import BotProvider
@@ -99,6 +101,10 @@ def create_app(bot_provider: BotProvider, conversations: Conversations, settings
     app.include_router(
         openai_api.build_router(bot_provider, turns, settings.max_message_chars),
         dependencies=[needs("openai")],
+    )
+    kefu_actions = KefuActions(bot_provider, turns, conversations, settings)
+    app.include_router(
+        action_server.build_router(Executors(kefu_actions.by_name)), dependencies=[needs("chat")]
     )
     app.state.turns = turns
     return app
