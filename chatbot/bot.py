@@ -131,6 +131,19 @@ class Bot:
         with watch("store"):
             return self._memory.record(message, reply, slots=acted.state)
 
+    def understand(self, text: str) -> tuple[Intent, ...]:
+        """The intents of a text by itself, likeliest first; nothing is stored."""
+        text = clean(text)
+        if not any(character.isalnum() for character in text):
+            return (Intent("unreadable", 1.0),)
+        text = self.knowledge.decoded(text)
+        return self._intents.ranking(text, self.knowledge.embed(text))
+
+    @property
+    def model_id(self) -> str:
+        """Identity of the trained intents and the encoder below them."""
+        return self._intents.model_id
+
     def suggestions(self, language: str) -> list[str]:
         """First questions to offer in a language; none where no entry is written in it."""
         return suggest(self.knowledge.entries.values(), language)

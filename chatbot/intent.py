@@ -249,6 +249,29 @@ class IntentClassifier:
             along += found.out_of_scope
         return Intent(name, found.probability, route, along)
 
+    @property
+    def model_id(self) -> str:
+        """Changes with the trained intents and with the encoder below them; 32 hexadecimal digits."""
+        digest = hashlib.sha256(f"{self._model.fingerprint}\n{self._model.labels}".encode())
+        digest.update(np.ascontiguousarray(self._model.coefficients).tobytes())
+        return digest.hexdigest()[:32]
+
+    def ranking(self, text: str, vector: Floats, most: int = 10) -> tuple[Intent, ...]:
+        """The intent of :meth:`classify` and those that come next, likeliest first.
+
+        Args:
+            vector: its embedding by ``encode_queries``, shape (d,).
+        """
+        first = self.classify(text, vector)
+        found = self._model.predict(vector)[0]
+        rest = [
+            *zip(self._model.labels, found.intents.tolist(), strict=True),
+            ("out_of_scope", found.out_of_scope),
+        ]
+        rest.sort(key=lambda pair: -pair[1])
+        others = [Intent(name, share, self._route(name)) for name, share in rest if name != first.name]
+        return (first, *others[: most - 1])
+
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a saved model.

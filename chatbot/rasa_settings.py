@@ -12,20 +12,11 @@ JwtMethod = Literal["HS256", "HS384", "HS512"]
 
 
 class RasaSettings(BaseModel):
-    """Who may read conversations over Rasa's HTTP API, and who may use its webhooks."""
+    """Rasa's HTTP API."""
 
     token: SecretStr = Field(
-        SecretStr(""), description="Token of Rasa's HTTP API, sent as `?token=`; sees every conversation."
-    )
-    jwt_secret: SecretStr = Field(
         SecretStr(""),
-        description="Key of JSON Web Tokens `{user: {username, role}}` for Rasa's HTTP API; role `admin` sees "
-        "every conversation, `user` only the one of its own name.",
-    )
-    jwt_method: JwtMethod = Field("HS256", description="Signature method of these tokens.")
-    guard_webhooks: bool = Field(
-        True,
-        description="Ask for the token or a JWT at `/webhooks/rest` and `/webhooks/callback` too, once one is set.",
+        description="Token of Rasa's HTTP API and webhooks, sent as `?token=`; sees every conversation.",
     )
 
 

@@ -183,6 +183,13 @@ class FakeBot:
             raise self._error
         return self._memory.record(message, reply)
 
+    model_id = "fake-model"
+
+    def understand(self, text: str) -> tuple[Intent, ...]:
+        """Two intents, whatever the text."""
+        del text
+        return Intent("faq", 0.9), Intent("greeting", 0.1)
+
     def suggestions(self, language: str) -> list[str]:
         """One question, in English only."""
         return ["How do I return it?"] if language == "en" else []

@@ -11,9 +11,9 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from chatbot import __version__
-from chatbot.channels import action_server, chat, health, openai_api, rest
+from chatbot.channels import action_server, chat, health, openai_api
 from chatbot.channels.action_server import Executors
-from chatbot.channels.background import running
+from chatbot.channels.background import Service, running
 from chatbot.channels.door import guard, surround
 from chatbot.channels.errors import Sentences, install_error_handlers
 from chatbot.channels.kefu_actions import KefuActions
@@ -22,6 +22,7 @@ from chatbot.channels.limits import RateLimits
 from chatbot.channels.loader import BotProvider
 from chatbot.channels.logs import RequestLog
 from chatbot.channels.outgoing import WebhookWorker
+from chatbot.channels.rasa import add_rasa
 from chatbot.channels.tokens import ConversationTokens, open_secret
 from chatbot.channels.turns import TurnQueue
 from chatbot.phrases import Phrases
@@ -57,7 +58,7 @@ def create_app(bot_provider: BotProvider, conversations: Conversations, settings
         partial(limits.hit, "conversation"),
     )
 
-    services = [WebhookWorker(Outbox(conversations.database), settings.webhooks)]
+    services: list[Service] = [WebhookWorker(Outbox(conversations.database), settings.webhooks)]
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -87,10 +88,7 @@ def create_app(bot_provider: BotProvider, conversations: Conversations, settings
     surround(app, settings)
     app.add_middleware(RequestLog)  # added last, so it is the outermost
     app.include_router(health.build_router(bot_provider, conversations))
-    app.include_router(
-        rest.build_router(bot_provider, turns, sentences, settings.max_message_chars),
-        dependencies=[needs("chat")],
-    )
+    services += add_rasa(app, bot_provider, turns, conversations, sentences, settings)
     tokens = ConversationTokens(
         open_secret(settings.token_secret.get_secret_value(), settings.data_dir), settings.token_days * 86400
     )

@@ -8,10 +8,13 @@ and trace, so that plain clients see plain text.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from concurrent.futures import CancelledError
 from dataclasses import asdict, dataclass
 from typing import Any
+from weakref import WeakSet
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -23,11 +26,20 @@ from chatbot.channels.errors import ERROR_RESPONSES, Sentences, log_failure
 from chatbot.channels.incoming import MAX_ID, read_message
 from chatbot.channels.loader import BotProvider, Responder
 from chatbot.channels.parts import reply_parts
+from chatbot.channels.rasa_auth import RasaGuard
 from chatbot.channels.turns import ClientGone, FollowedTurn, TurnQueue
 from chatbot.errors import BusyError
 from chatbot.turn import Message, Reply
 
-__all__ = ["Incoming", "build_router", "read_incoming", "reply_items"]
+__all__ = [
+    "Incoming",
+    "RestStatus",
+    "build_router",
+    "incoming_schema",
+    "read_incoming",
+    "ready",
+    "reply_items",
+]
 
 _CLIENT_CLOSED = 499
 
@@ -56,6 +68,12 @@ class RestStatus(BaseModel):
     status: str = Field(examples=["ok"])
 
 
+class Cancelled(BaseModel):
+    """Whether there was something to stop."""
+
+    cancelled: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """One request of this channel."""
@@ -65,16 +83,19 @@ class Incoming:
     details: bool
 
 
-def read_incoming(body: Fields, max_chars: int) -> Incoming:
+def read_incoming(body: Fields, max_chars: int, channel: str = "rest") -> Incoming:
     """The message in a body.
+
+    Args:
+        channel: begins the conversation's id, and is noted with it unless the body names another.
 
     Raises:
         BadRequestError: a field is missing, empty, too long or of the wrong type.
     """
     sender = body.text("sender", limit=MAX_ID) or "default"
     metadata = body.fields("metadata")
-    channel = body.text("input_channel", limit=64) or "rest"
-    message = read_message(body, metadata, f"rest:{sender}", channel, max_chars)
+    noted = body.text("input_channel", limit=64) or channel
+    message = read_message(body, metadata, f"{channel}:{sender}", noted, max_chars)
     return Incoming(sender, message, metadata.flag("details"))
 
 
@@ -107,11 +128,44 @@ def _details(reply: Reply) -> dict[str, Any]:
     }
 
 
+class _Running:
+    """The turns that are being answered, by sender."""
+
+    def __init__(self) -> None:
+        self._turns: dict[str, set[FollowedTurn]] = {}
+        self._cancelled: WeakSet[FollowedTurn] = WeakSet()
+
+    def add(self, sender: str, turn: FollowedTurn) -> None:
+        """Takes a turn that has begun, until it ends."""
+        self._turns.setdefault(sender, set()).add(turn)
+        turn.on_end(lambda: self._drop(sender, turn))
+
+    def cancel(self, sender: str) -> bool:
+        """Gives up what waits and stops what is generating; false when there is nothing."""
+        found = list(self._turns.get(sender, ()))
+        for turn in found:
+            self._cancelled.add(turn)
+            turn.leave()
+        return bool(found)
+
+    def was_cancelled(self, turn: FollowedTurn) -> bool:
+        """Whether :meth:`cancel` has ended it."""
+        return turn in self._cancelled
+
+    def _drop(self, sender: str, turn: FollowedTurn) -> None:
+        turns = self._turns.get(sender)
+        if turns is not None:
+            turns.discard(turn)
+            if not turns:
+                del self._turns[sender]
+
+
 def build_router(
-    provider: BotProvider, turns: TurnQueue, sentences: Sentences, max_message_chars: int
+    provider: BotProvider, turns: TurnQueue, sentences: Sentences, guard: RasaGuard, max_message_chars: int
 ) -> APIRouter:
     """The channel's addresses."""
     router = APIRouter(prefix="/webhooks/rest", tags=["Rasa REST channel"])
+    running = _Running()
 
     @router.get("/", response_model=RestStatus, summary="Is the channel there?")
     async def health() -> RestStatus:
@@ -123,7 +177,7 @@ def build_router(
         response_model=list[RestItem],
         response_model_exclude_none=True,
         responses={**ERROR_RESPONSES, 200: _OK},
-        openapi_extra={"requestBody": _request_body(max_message_chars)},
+        openapi_extra={"requestBody": incoming_schema(max_message_chars)},
     )
     async def webhook(
         request: Request,
@@ -134,8 +188,10 @@ def build_router(
         ),
     ) -> Response:
         incoming = read_incoming(await read_object(request), max_message_chars)
+        guard.chat(request, incoming.sender)
         turn = FollowedTurn()
-        turn.start(turns, incoming.message, _ready(provider).respond)
+        turn.start(turns, incoming.message, ready(provider).respond)
+        running.add(incoming.sender, turn)
         try:
             if stream.lower() == "true":
                 first = await turn.first_piece(request)
@@ -145,12 +201,31 @@ def build_router(
             reply = await turn.reply(request)
         except ClientGone:
             return Response(status_code=_CLIENT_CLOSED)
+        except (asyncio.CancelledError, CancelledError):
+            if not running.was_cancelled(turn):
+                raise
+            return JSONResponse([])
         return JSONResponse(reply_items(incoming.sender, reply, incoming.details))
+
+    @router.post(
+        "/cancel_background_tasks/{sender}",
+        response_model=Cancelled,
+        summary="Stop what is being answered",
+        responses={401: ERROR_RESPONSES[403], 403: ERROR_RESPONSES[403]},
+    )
+    async def cancel(request: Request, sender: str) -> Cancelled:
+        guard.chat(request, sender)
+        return Cancelled(cancelled=running.cancel(sender))
 
     return router
 
 
-def _ready(provider: BotProvider) -> Responder:
+def ready(provider: BotProvider) -> Responder:
+    """The bot.
+
+    Raises:
+        BusyError: (503) it is still loading.
+    """
     bot = provider()
     if bot is None:
         raise BusyError("models and index are loading; send the message again in a moment", retry_after=5)
@@ -229,7 +304,9 @@ _OK: dict[str, Any] = {
 }
 
 
-def _request_body(max_chars: int) -> dict[str, Any]:
+def incoming_schema(max_chars: int) -> dict[str, Any]:
+    """The body that :func:`read_incoming` reads, for the documentation."""
+
     def text(limit: int, description: str) -> dict[str, Any]:
         return {
             "type": ["string", "null"],

@@ -374,6 +374,11 @@ class FollowedTurn:
         if self._future is not None:
             self._future.cancel()
 
+    def on_end(self, call: Callable[[], object]) -> None:
+        """Calls this in the event loop once the bot has returned or failed, or the turn was given up."""
+        assert self._future is not None
+        self._future.add_done_callback(lambda _: self._soon(call))
+
     async def pieces(self) -> AsyncIterator[str]:
         """The answer's pieces as they come, until the bot has returned or failed."""
         while (piece := await self._pieces.get()) is not None:
@@ -416,8 +421,11 @@ class FollowedTurn:
                 self.leave()
 
     def _put(self, piece: str | None) -> None:
+        self._soon(lambda: self._pieces.put_nowait(piece))
+
+    def _soon(self, call: Callable[[], object]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody listens
-            self._loop.call_soon_threadsafe(self._pieces.put_nowait, piece)
+            self._loop.call_soon_threadsafe(call)
 
 
 async def _disconnected(request: Request) -> None:
