@@ -51,7 +51,7 @@ class Tickets:
         lease_s: seconds after which a silent holder is taken for dead.
     """
 
-    def __init__(self, database: Database, lease_s: float = 20.0) -> None:
+    def __init__(self, database: Database, lease_s: float = 15.0) -> None:
         self._database = database
         self._clock = _CLOCKS[database.engine.dialect.name]
         self.lease_s = lease_s
