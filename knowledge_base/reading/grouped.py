@@ -10,8 +10,8 @@ import yaml
 from knowledge_base.entry import Entry
 from knowledge_base.errors import ReadError
 from knowledge_base.reading.language import LanguageRule, language_code
-from knowledge_base.reading.limits import MAX_ROWS, read_text
-from knowledge_base.reading.rows import checked
+from knowledge_base.reading.limits import MAX_CELLS, MAX_ROWS, read_text
+from knowledge_base.reading.rows import check_count, checked
 
 __all__ = ["entries_of_groups", "read_groups"]
 
@@ -48,6 +48,7 @@ def entries_of_groups(content: list[Any], path: str) -> list[Entry]:
         ReadError: names the group.
     """
     entries: dict[str, Entry] = {}
+    texts = 0
     for number, group in enumerate(content, 1):
         where = f"{path}, group {number}"
         for entry in _entries(group, where):
@@ -56,6 +57,9 @@ def entries_of_groups(content: list[Any], path: str) -> list[Entry]:
                     f"{where}: found {entry.id!r} a second time, expected once; rename or remove one"
                 )
             entries[entry.id] = entry
+            texts += 2 + len(entry.variants) + len(entry.tags) + len(entry.products)
+        if texts > MAX_CELLS:
+            raise ReadError(f"{where}: found more than {MAX_CELLS:,} texts up to here; split the file")
         if len(entries) > MAX_ROWS:
             raise ReadError(
                 f"{where}: found more than {MAX_ROWS:,} entries; expected at most that: split the file"
@@ -140,4 +144,5 @@ def _texts(item: dict[str, Any], name: str, where: str) -> tuple[str, ...]:
     value = item.get(name) or []
     if not isinstance(value, list) or not all(isinstance(v, str | int | float) for v in value):
         raise ReadError(f"{where}: `{name}` is not a list of texts; quote texts that hold a colon")
+    check_count(value, name, where)
     return tuple(checked(str(v), name, where) for v in value)

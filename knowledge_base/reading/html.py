@@ -14,7 +14,7 @@ from lxml import etree
 from knowledge_base.entry import Entry
 from knowledge_base.errors import ReadError
 from knowledge_base.reading.language import LanguageRule
-from knowledge_base.reading.limits import decode, read_bytes
+from knowledge_base.reading.limits import MAX_BLOCKS, MAX_TEXT, decode, read_bytes
 from knowledge_base.reading.sections import TEXT, Block, entries_of_blocks
 
 __all__ = ["read_html"]
@@ -98,7 +98,7 @@ def read_html(path: Path, rule: LanguageRule) -> list[Entry]:
 
 def _text(path: Path) -> str:
     """The page in the encoding it states, else as any text file."""
-    data = read_bytes(path)
+    data = read_bytes(path, MAX_TEXT)
     stated = _CHARSET.search(data[:4096])
     if stated and not data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
         try:
@@ -169,6 +169,6 @@ class _Page:
     def _flush(self) -> None:
         text = " ".join("".join(self._text).split())
         self._text.clear()
-        if text and text != "-":
+        if text and text != "-" and len(self.blocks) <= MAX_BLOCKS:
             self.blocks.append(Block(self._level, text))
         self._level = TEXT

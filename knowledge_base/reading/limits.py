@@ -12,13 +12,18 @@ from pathlib import Path
 from knowledge_base.errors import ReadError
 
 __all__ = [
+    "MAX_BLOCKS",
     "MAX_CELL",
     "MAX_CELLS",
     "MAX_COLUMNS",
     "MAX_FILE",
+    "MAX_ITEMS",
+    "MAX_LINE",
     "MAX_MEMBERS",
     "MAX_ROWS",
+    "MAX_TEXT",
     "MAX_UNPACKED",
+    "MAX_XML",
     "check_zip",
     "decode",
     "read_bytes",
@@ -27,14 +32,25 @@ __all__ = [
 
 MAX_FILE = 50 * 2**20
 """Largest file, in bytes."""
+MAX_TEXT = 20 * 2**20
+"""Largest text file (csv, json, yml, md, html, txt), in bytes."""
+MAX_LINES = 1_000_000
+MAX_LINE = 2**20
+"""Longest line of a table, in characters."""
 MAX_UNPACKED = 200 * 2**20
 """Largest content of a zip container (xlsx, docx), in bytes."""
+MAX_XML = 64 * 2**20
+"""Largest XML in a zip container, in bytes; pictures may be larger."""
 MAX_MEMBERS = 10_000
 """Most files in a zip container."""
 MAX_CELL = 20_000
 """Longest question, answer or other cell, in characters."""
 MAX_ROWS = 200_000
 """Most rows, or entries, of one file."""
+MAX_BLOCKS = 100_000
+"""Most headings and paragraphs of one document."""
+MAX_ITEMS = 1_000
+"""Most variants, tags or products of one entry."""
 MAX_COLUMNS = 256
 MAX_CELLS = 2_000_000
 """Most cells of a table."""
@@ -62,23 +78,27 @@ _MAGIC = {
 _CONTROL = re.compile("[\x00-\x08\x0e-\x19\x1b-\x1f]")
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, most: int | None = None) -> bytes:
     """The whole file.
 
+    Args:
+        most: largest size in bytes, where it is less than :data:`MAX_FILE`.
+
     Raises:
-        ReadError: missing, no file, empty, or larger than :data:`MAX_FILE`.
+        ReadError: missing, no file, empty, or too large.
     """
+    most = min(most or MAX_FILE, MAX_FILE)
     try:
         if not path.is_file():
             found = "a folder" if path.is_dir() else "nothing" if not path.exists() else "no regular file"
             raise ReadError(f"{path}: found {found} there, expected a file; check the name")
         size = path.stat().st_size
-        if size > MAX_FILE:
+        if size > most:
             raise ReadError(
-                f"{path}: found {size / 2**20:.0f} MB, expected at most {MAX_FILE >> 20} MB; split the file"
+                f"{path}: found {size / 2**20:.0f} MB, expected at most {most >> 20} MB; split the file"
             )
         with path.open("rb") as file:
-            data = file.read(MAX_FILE + 1)[:MAX_FILE]
+            data = file.read(most + 1)[:most]
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "the name cannot be used"
         raise ReadError(f"{path}: cannot be opened ({reason}); check name and permissions") from error
@@ -88,8 +108,18 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """The file as text; see :func:`decode`."""
-    return decode(read_bytes(path), path)
+    """The file as text; see :func:`decode`.
+
+    Raises:
+        ReadError: as :func:`read_bytes` and :func:`decode`, or for too many lines.
+    """
+    text = decode(read_bytes(path, MAX_TEXT), path)
+    lines = text.count("\n")
+    if lines > MAX_LINES:
+        raise ReadError(
+            f"{path}: found {lines:,} lines, expected at most {MAX_LINES:,}; remove blank lines or split the file"
+        )
+    return text
 
 
 def decode(data: bytes, path: Path) -> str:
@@ -193,13 +223,14 @@ def check_zip(data: bytes, path: Path) -> None:
             raise ReadError(
                 f"{path}: found an encrypted container, expected one without password; save it without"
             )
-        left -= _unpacked_size(data, member, left, path)
+        is_xml = member.filename.lower().endswith((".xml", ".rels"))
+        left -= _unpacked_size(data, member, min(left, MAX_XML) if is_xml else left, path)
 
 
 def _too_much(path: Path, found: str) -> ReadError:
     return ReadError(
         f"{path}: found {found} packed inside, expected at most {MAX_UNPACKED >> 20} MB "
-        f"in {MAX_MEMBERS} files; export a smaller file"
+        f"in {MAX_MEMBERS} files, {MAX_XML >> 20} MB of text each; export a smaller file"
     )
 
 
@@ -243,7 +274,7 @@ def _unpacked_size(data: bytes, member: zipfile.ZipInfo, limit: int, path: Path)
             while len(pending):
                 size += len(unpacker.decompress(pending, _CHUNK))
                 if size > limit:
-                    raise _too_much(path, f"more than {MAX_UNPACKED >> 20} MB")
+                    raise _too_much(path, f"more than {limit >> 20} MB")
                 pending = unpacker.unconsumed_tail
     except zlib.error as error:
         raise ReadError(f"{path}: the container is damaged ({error}); copy or save the file again") from error

@@ -22,7 +22,7 @@ _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ITEM = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s+")
 _RULE = re.compile(r" {0,3}(?:\*[ \t]*){3,}$| {0,3}(?:_[ \t]*){3,}$")
-_TABLE_RULE = re.compile(r"[ \t]*\|?[ \t:|-]*-[ \t:|-]*$")
+_TABLE_RULE = frozenset(" \t:|-")
 _INLINE = (
     ("![", re.compile(r"!\[([^\]\n]{0,500})\]\([^()\n]{0,2000}\)"), r"\1"),
     (
@@ -99,7 +99,7 @@ def _without_front_matter(text: str) -> list[str]:
 
 
 def _paragraph(lines: list[str]) -> Iterator[Block]:
-    if not lines or (len(lines) == 1 and _TABLE_RULE.fullmatch(lines[0])):
+    if not lines or (len(lines) == 1 and "-" in lines[0] and _TABLE_RULE.issuperset(lines[0])):
         return
     text = " ".join([line.strip().lstrip(">").strip() for line in lines])
     if text.startswith("|"):

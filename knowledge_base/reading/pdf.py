@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import logging
-import time
+import json
+import subprocess
+import sys
 from pathlib import Path
-
-import pypdf
-from pypdf.errors import FileNotDecryptedError
+from typing import Any
 
 from knowledge_base.entry import Entry
 from knowledge_base.errors import ReadError
+from knowledge_base.reading import pdf_text
 from knowledge_base.reading.language import LanguageRule
 from knowledge_base.reading.limits import read_bytes
 from knowledge_base.reading.plain import blocks_of_lines
@@ -22,8 +21,8 @@ __all__ = ["read_pdf"]
 _MAX_PAGES = 2_000
 _SECONDS = 60.0
 """Time for all pages; a sound manual of some hundred pages takes less."""
-
-logging.getLogger("pypdf").setLevel(logging.CRITICAL)
+_MEMORY_MB = 150
+"""Memory that reading may take beyond the program itself, in MB."""
 
 
 def read_pdf(path: Path, rule: LanguageRule) -> list[Entry]:
@@ -44,28 +43,50 @@ def read_pdf(path: Path, rule: LanguageRule) -> list[Entry]:
 
 
 def _lines(data: bytes, path: Path) -> list[str]:
-    lines: list[str] = []
-    started = time.monotonic()
+    found = _extracted(data, path)
+    match found.get("kind"):
+        case None:
+            lines: list[str] = found["lines"]
+            return lines
+        case "encrypted":
+            raise ReadError(f"{path}: found an encrypted PDF, expected one without password; save it without")
+        case "pages":
+            raise ReadError(
+                f"{path}: found {found['found']} pages, expected at most {_MAX_PAGES}; split the file"
+            )
+        case "slow":
+            raise ReadError(
+                f"{path}: reading took too long, expected text that reads faster; "
+                "export the text or split the file"
+            )
+        case "large":
+            raise ReadError(
+                f"{path}: found more inside than the {_MEMORY_MB} MB that a PDF may unpack to; "
+                "export the text or split the file"
+            )
+        case _:
+            raise ReadError(f"{path}: the PDF is damaged ({found['found']}); export it again")
+
+
+def _extracted(data: bytes, path: Path) -> dict[str, Any]:
+    """What :mod:`~knowledge_base.reading.pdf_text` says, in a process with limits of its own."""
+    limits = (str(_MEMORY_MB), str(_SECONDS), str(_MAX_PAGES))
     try:
-        reader = pypdf.PdfReader(io.BytesIO(data), strict=False)
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise FileNotDecryptedError("it asks for a password")
-        pages = len(reader.pages)
-        if pages > _MAX_PAGES:
-            raise ReadError(f"{path}: found {pages} pages, expected at most {_MAX_PAGES}; split the file")
-        for number, page in enumerate(reader.pages, 1):
-            lines.extend(page.extract_text().splitlines())
-            if time.monotonic() - started > _SECONDS:
-                raise ReadError(
-                    f"{path}, page {number}: reading took more than {_SECONDS:.0f} s, expected text that "
-                    "reads faster; export the text or split the file"
-                )
-    except ReadError:
-        raise
-    except FileNotDecryptedError as error:
+        done = subprocess.run(
+            [sys.executable, "-I", pdf_text.__file__, *limits],
+            input=data,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_SECONDS + 10,
+            check=False,
+        )
+        found: dict[str, Any] = json.loads(done.stdout)
+    except subprocess.TimeoutExpired:
+        return {"kind": "slow"}
+    except ValueError:  # it was stopped in the middle, mostly for want of memory
+        return {"kind": "large"}
+    except OSError as error:
         raise ReadError(
-            f"{path}: found an encrypted PDF, expected one without password; save it without"
+            f"{path}: no process could be started to read it ({error.strerror}); try again"
         ) from error
-    except Exception as error:
-        raise ReadError(f"{path}: the PDF is damaged ({type(error).__name__}); export it again") from error
-    return lines
+    return found

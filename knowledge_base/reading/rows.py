@@ -10,9 +10,9 @@ from typing import Any
 from knowledge_base.entry import Entry
 from knowledge_base.errors import ReadError
 from knowledge_base.reading.language import LanguageRule, language_code
-from knowledge_base.reading.limits import MAX_CELL, MAX_ROWS
+from knowledge_base.reading.limits import MAX_CELL, MAX_ITEMS, MAX_ROWS
 
-__all__ = ["COLUMNS", "Row", "column_of", "columns", "entries_of_rows", "stable_id"]
+__all__ = ["COLUMNS", "Row", "check_count", "checked", "column_of", "columns", "entries_of_rows", "stable_id"]
 
 Row = tuple[int, Mapping[str, Any]]
 """Number of the row as an editor shows it, and values by column name."""
@@ -94,18 +94,18 @@ def entries_of_rows(rows: Iterable[Row], path: str, rule: LanguageRule, unit: st
         ReadError: names the row, what was found, what was expected, what to do.
     """
     found: dict[str, tuple[int, Entry]] = {}
-    for number, values in rows:
+    for count, (number, values) in enumerate(rows, 1):
         where = f"{path}, {unit} {number}"
+        if count > MAX_ROWS:
+            raise ReadError(
+                f"{where}: found more than {MAX_ROWS:,} entries; expected at most that: split the file"
+            )
         entry = _entry(values, where, rule)
         earlier, same = found.setdefault(entry.id, (number, entry))
         if same is not entry and same != entry:
             raise ReadError(
                 f"{where}: found the same {_identity(values)} as in {unit} {earlier} with other content; "
                 f"expected each once: remove one, make it a variant, or give each an `id` of its own"
-            )
-        if len(found) > MAX_ROWS:
-            raise ReadError(
-                f"{where}: found more than {MAX_ROWS:,} entries; expected at most that: split the file"
             )
     if not found:
         raise ReadError(f"{path}: found no entries, expected at least one {unit} with question and answer")
@@ -196,7 +196,20 @@ def _list(values: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
         value = _split(checked(value, name, where))
     if not isinstance(value, list) or not all(isinstance(item, str | int | float) for item in value):
         raise ReadError(f"{where}: found {type(value).__name__} as `{name}`, expected a list of texts")
+    check_count(value, name, where)
     return tuple(text for item in value if (text := checked(str(item), name, where)))
+
+
+def check_count(items: Sequence[Any], name: str, where: str) -> None:
+    """Refuses a list that is too long.
+
+    Raises:
+        ReadError: it has more than :data:`MAX_ITEMS` texts.
+    """
+    if len(items) > MAX_ITEMS:
+        raise ReadError(
+            f"{where}: found {len(items):,} {name}, expected at most {MAX_ITEMS:,}; split the entry"
+        )
 
 
 def _split(cell: str) -> list[Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from knowledge_base.entry import Entry
 from knowledge_base.errors import ReadError
 from knowledge_base.reading.language import LanguageRule, script_language
-from knowledge_base.reading.limits import MAX_ROWS
+from knowledge_base.reading.limits import MAX_BLOCKS
 from knowledge_base.reading.rows import stable_id
 
 __all__ = ["TEXT", "Block", "entries_of_blocks"]
@@ -55,9 +55,9 @@ def entries_of_blocks(
         title: question of the text before the first heading; the file's name if empty.
 
     Raises:
-        ReadError: there is no text at all, or too many sections.
+        ReadError: there is no text at all, or too much.
     """
-    sections = [section for section in _sections(blocks) if section.paragraphs]
+    sections = [section for section in _sections(_few(blocks, path)) if section.paragraphs]
     if not sections:
         raise ReadError(f"{path}: found no text, expected headings with text below; give a file with text")
     outer = _document_title(sections)
@@ -73,11 +73,17 @@ def entries_of_blocks(
             asked = question if number == 1 else f"{question} ({number})"
             id_ = stable_id(own, f"{path.name}\n{asked}")
             entries.append(Entry(id_, id_, own, asked, answer, category=category))
-        if len(entries) > MAX_ROWS:
-            raise ReadError(
-                f"{path}: found more than {MAX_ROWS:,} sections; expected at most that: split the file"
-            )
     return list({entry.id: entry for entry in entries}.values())
+
+
+def _few(blocks: Iterable[Block], path: Path) -> Iterator[Block]:
+    for number, block in enumerate(blocks):
+        if number == MAX_BLOCKS:
+            raise ReadError(
+                f"{path}: found more than {MAX_BLOCKS:,} headings and paragraphs; expected at most that: "
+                "split the file"
+            )
+        yield block
 
 
 def _sections(blocks: Iterable[Block]) -> list[_Section]:

@@ -100,19 +100,25 @@ def _check_extent(data: bytes, path: Path) -> None:
                 continue
             try:
                 with archive.open(member) as file:
-                    rows, columns = _extent(file)
+                    cells, rows, columns = _extent(file)
             except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
                 raise _broken(path, error) from error
-            if rows > MAX_ROWS + 1 or columns > MAX_COLUMNS or rows * columns > MAX_CELLS * 4:
+            if (
+                cells > MAX_CELLS
+                or rows > MAX_ROWS + 1
+                or columns > MAX_COLUMNS
+                or rows * columns > MAX_CELLS * 4
+            ):
                 raise ReadError(
-                    f"{path}: found a sheet of {rows:,} rows and {columns:,} columns, expected "
-                    f"at most {MAX_ROWS:,} by {MAX_COLUMNS} and {MAX_CELLS * 4:,} cells; remove stray cells"
+                    f"{path}: found a sheet of {rows:,} rows and {columns:,} columns with {cells:,} cells or more, "
+                    f"expected at most {MAX_ROWS:,} by {MAX_COLUMNS}, {MAX_CELLS:,} cells and "
+                    f"{MAX_CELLS * 4:,} with blank ones; remove stray cells"
                 )
 
 
-def _extent(file: Any) -> tuple[int, int]:
-    """Largest row and column number among the cell references of a sheet's XML."""
-    rows = 0
+def _extent(file: Any) -> tuple[int, int, int]:
+    """Number of cells, largest row and column number among the cell references of a sheet's XML."""
+    rows = cells = 0
     letters: set[bytes] = set()
     tail = b""
     while chunk := file.read(_CHUNK):
@@ -120,8 +126,11 @@ def _extent(file: Any) -> tuple[int, int]:
         tail = chunk[-_OVERLAP:]
         if found:
             letters.update(letter for letter, _ in found)
+            cells += len(found)
             rows = max(rows, max(int(row) for _, row in found))
-    return rows, max((_column_number(letter) for letter in letters), default=0)
+        if cells > MAX_CELLS:
+            break
+    return cells, rows, max((_column_number(letter) for letter in letters), default=0)
 
 
 def _column_number(letters: bytes) -> int:

@@ -11,7 +11,7 @@ from knowledge_base.entry import Entry
 from knowledge_base.errors import ReadError
 from knowledge_base.reading.formulas import unguarded
 from knowledge_base.reading.language import LanguageRule
-from knowledge_base.reading.limits import MAX_CELLS, MAX_COLUMNS, read_text
+from knowledge_base.reading.limits import MAX_CELLS, MAX_COLUMNS, MAX_LINE, MAX_ROWS, read_text
 from knowledge_base.reading.rows import Row, column_of, columns, entries_of_rows
 
 __all__ = ["read_table", "table_rows"]
@@ -27,7 +27,7 @@ def read_table(path: Path, rule: LanguageRule) -> list[Entry]:
     """
     text = read_text(path)
     delimiter = _delimiter(text, path)
-    cells = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    cells = csv.reader(_lines(text, path), delimiter=delimiter, strict=True)
     return entries_of_rows(table_rows(_checked(cells, path), str(path)), str(path), rule)
 
 
@@ -41,6 +41,12 @@ def table_rows(cells: Iterator[list[str]], where: str) -> Iterator[Row]:
     taken: list[tuple[int, str]] = []
     count = 0
     for number, row in enumerate(cells, 1):
+        if number > 2 * MAX_ROWS:
+            raise ReadError(
+                f"{where}: found more than {2 * MAX_ROWS:,} rows, blank ones included; split the file"
+            )
+        if not row:
+            continue
         count += len(row)
         if len(row) > MAX_COLUMNS or count > MAX_CELLS:
             found = f"{len(row)} columns" if len(row) > MAX_COLUMNS else f"more than {MAX_CELLS:,} cells"
@@ -71,6 +77,16 @@ def _delimiter(text: str, path: Path) -> str:
     if path.suffix.lower() == ".tsv" and worth("\t")[0]:
         return "\t"
     return max(_DELIMITERS, key=worth)
+
+
+def _lines(text: str, path: Path) -> Iterator[str]:
+    for number, line in enumerate(io.StringIO(text, newline=""), 1):
+        if len(line) > MAX_LINE:
+            raise ReadError(
+                f"{path}, line {number}: found {len(line):,} characters in one line, expected at most "
+                f"{MAX_LINE:,}; check quotation marks and delimiter"
+            )
+        yield line
 
 
 def _checked(cells: Iterator[list[str]], path: Path) -> Iterator[list[str]]:

@@ -6,6 +6,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from lxml import etree
 from knowledge_base.entry import Entry
 from knowledge_base.errors import ReadError
 from knowledge_base.reading.language import LanguageRule
-from knowledge_base.reading.limits import check_zip, read_bytes
+from knowledge_base.reading.limits import MAX_BLOCKS, check_zip, read_bytes
 from knowledge_base.reading.plain import blocks_of_lines
 from knowledge_base.reading.sections import TEXT, Block, entries_of_blocks
 
@@ -39,7 +40,8 @@ def read_word(path: Path, rule: LanguageRule) -> list[Entry]:
                 raise ReadError(f"{path}: found no Word document in the container; save it as .docx again")
             levels = _heading_levels(archive) if "word/styles.xml" in names else {}
             with archive.open("word/document.xml") as file:
-                blocks = list(_blocks(file, levels))
+                # one more than the limit, so that it is refused as every document is
+                blocks = list(islice(_blocks(file, levels), MAX_BLOCKS + 1))
     except (etree.LxmlError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise ReadError(
             f"{path}: not readable as a Word document ({str(error)[:120]}); save it as .docx again"
