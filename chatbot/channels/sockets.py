@@ -24,6 +24,7 @@ from typing import Any
 import socketio
 from socketio.exceptions import ConnectionRefusedError as Refused
 from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatbot.channels.bodies import Fields
 from chatbot.channels.errors import Sentences, log_failure
@@ -131,10 +132,11 @@ class SocketChannel:
             engineio_logger=_log,
             max_http_buffer_size=MAX_PACKET,
             cors_allowed_origins="*" if "*" in self._origins else self._allowed,
+            cors_credentials="*" not in self._origins,
         )
         for name in ("connect", "disconnect", "session_request", "user_uttered", "feedback"):
             self._server.on(name, getattr(self, f"_{name}"))
-        self.app = socketio.ASGIApp(self._server, socketio_path=None)
+        self.app: ASGIApp = LowerHeaders(socketio.ASGIApp(self._server, socketio_path=None))
 
     async def run(self) -> None:
         """Waits for the end, then gives up all turns and closes the connections."""
@@ -147,8 +149,8 @@ class SocketChannel:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for sid in list(self._server.eio.sockets):
-                await self._server.eio.disconnect(sid)
+            for connection in list(self._server.eio.sockets.values()):
+                await connection.close(wait=False, abort=True)
             await self._server.shutdown()
 
     def _allowed(self, origin: str | None, environ: dict[str, Any]) -> bool:
@@ -303,6 +305,21 @@ class SocketChannel:
             del self._last[asked.identity]
         if not task.cancelled() and (error := task.exception()) is not None:
             log_failure(error)
+
+
+class LowerHeaders:
+    """ASGI middleware: header names in small letters as ASGI wants them, so that CORS stands there once."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_lower(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [(name.lower(), value) for name, value in message["headers"]]
+            await send(message)
+
+        await self._app(scope, receive, send_lower)
 
 
 def _subject(claims: dict[str, Any]) -> str:
