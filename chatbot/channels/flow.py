@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chatbot.errors import BadRequestError, CustomerError
+from chatbot.errors import BadRequestError
 
 __all__ = ["FlowLimits", "SlowReaderError"]
+
+log = structlog.get_logger(__name__)
 
 _DRAINED_BYTES = 32 * 1024 * 1024
 _DRAINED_S = 5.0
 
 
-class SlowReaderError(CustomerError):
-    """The client does not read its answer."""
-
-    status = 408
+class SlowReaderError(OSError):
+    """The client does not read its answer: for the application as good as gone."""
 
 
 class FlowLimits:
@@ -52,7 +53,10 @@ class FlowLimits:
                 flow.refusal = flow.too_large()
                 raise flow.refusal
             await self._app(scope, flow.receive, flow.send)
-        except Exception:
+        except Exception as error:
+            if flow.stalled:
+                log.info("a client did not read its answer", error=type(error).__name__)
+                return
             if flow.refusal is None or flow.started:
                 raise
         if flow.refusal is not None and not flow.started:
@@ -68,6 +72,8 @@ class _Flow:
     ) -> None:
         self.refusal: BadRequestError | None = None
         self.started = False
+        self.stalled = False
+        """The client has not read for too long."""
         self.expects_leave = False
         """The client sends its body only when it is asked to."""
         self._receive = receive
@@ -94,6 +100,7 @@ class _Flow:
             async with asyncio.timeout_at(self._deadline):
                 message = await self._receive()
         except TimeoutError:
+            self.expects_leave = True  # so nothing more is waited for
             self.refusal = BadRequestError(
                 "the body did not come in time; expected it at once: send the message again", status=408
             )
@@ -113,12 +120,11 @@ class _Flow:
                 await self.drain()
                 MutableHeaders(scope=message)["connection"] = "close"
         try:
-            async with asyncio.timeout(self._send_timeout_s):
+            async with asyncio.timeout(0 if self.stalled else self._send_timeout_s):
                 await self._send(message)
         except TimeoutError:
-            raise SlowReaderError(
-                f"the client has not read for {self._send_timeout_s:g} s; expected it to take the answer"
-            ) from None
+            self.stalled = True
+            raise SlowReaderError("the client does not read; expected it to take the answer") from None
 
     async def drain(self) -> None:
         """Reads the rest of the body and throws it away, within bounds."""
