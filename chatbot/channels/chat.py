@@ -33,6 +33,7 @@ from chatbot.channels.turns import ClientGone, TurnQueue
 from chatbot.errors import BadRequestError, KefuError
 from chatbot.settings import Settings
 from chatbot.storage import Conversations
+from chatbot.storage.texts import storable
 from chatbot.turn import Message, Reply
 
 __all__ = ["build_router"]
@@ -138,6 +139,8 @@ def build_router(
         if text is None:
             raise BadRequestError("message is missing; expected the customer's text", phrase="empty")
         message_id = body.text("message_id", limit=forms.MAX_ID) or _key(key)
+        if message_id is not None:
+            message_id = storable(message_id)
         language = _LANGUAGE.fullmatch(body.text("language", limit=35) or "")
         _check_same(conversation, body.text("conversation_id", limit=255))
         token = tokens.issue(conversation or tokens.begin(message_id))

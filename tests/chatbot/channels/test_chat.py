@@ -450,7 +450,18 @@ def test_bad_bodies_have_the_usual_errors_also_where_a_stream_is_asked_for(
         assert answer.json()["status"] == "failure"
 
 
-def test_any_text_comes_through_whole(client: TestClient, make: Callable[..., FastAPI]) -> None:
+def test_a_broken_character_in_an_id_breaks_nothing(client: TestClient) -> None:
+    body = b'{"message": "a \\ud800 b", "message_id": "\\udfff 0123456789 abcdef", "stream": true}'
+    found = events(client.post("/api/chat", content=body).text)
+    assert found[-1]["event"] == "done"
+    again = events(client.post("/api/chat", content=body).text)
+    assert again[-1]["data"]["reply"]["message_id"] == found[-1]["data"]["reply"]["message_id"]
+    start = found[0]["data"]
+    address = f"/api/conversations/{start['conversation_id']}/messages"
+    assert len(client.get(address, headers=bearer(start["token"])).json()["messages"]) == 2
+
+
+def test_any_text_comes_through_whole(make: Callable[..., FastAPI]) -> None:
     strange = "a\r\nb\n\nc\u2028d\u0085e 😀 \u0000 data: x\nevent: done"
     with TestClient(make(FakeBot(strange))) as opened:
         found = events(opened.post("/api/chat", json={"message": strange, "stream": True}).text)

@@ -99,7 +99,7 @@ def test_a_secret_too_short_is_refused_without_being_shown(tmp_path: Path) -> No
 
 def test_a_damaged_or_unreadable_file_is_named(tmp_path: Path) -> None:
     (tmp_path / SECRET_FILE).write_bytes(b"short")
-    with pytest.raises(SettingsError, match="token.secret holds 5 bytes"):
+    with pytest.raises(SettingsError, match="holds 5 bytes"):
         open_secret("", tmp_path)()
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError, match="cannot be used"):
