@@ -10,7 +10,7 @@ import yaml
 from knowledge_base.entry import Entry
 from knowledge_base.errors import ReadError
 from knowledge_base.reading.language import LanguageRule, language_code
-from knowledge_base.reading.limits import MAX_CELLS, MAX_ROWS, read_text
+from knowledge_base.reading.limits import MAX_CELLS, MAX_ROWS, MAX_YAML, read_text
 from knowledge_base.reading.rows import check_count, checked
 
 __all__ = ["entries_of_groups", "read_groups"]
@@ -24,7 +24,7 @@ def read_groups(path: Path, _rule: LanguageRule | None = None) -> list[Entry]:
     Raises:
         ReadError: names file and group, what was found and what was expected.
     """
-    text = read_text(path)
+    text = read_text(path, MAX_YAML)
     try:
         _check_depth(text, path)
         content = yaml.load(text, Loader=yaml.CSafeLoader)

@@ -73,6 +73,8 @@ _BREAKS = frozenset(
     ]
 )
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}charset\s*=\s*["']?([\w-]{2,20})""", re.IGNORECASE)
+_LONG_TAG = re.compile(rb"<[^<>]{65536,}")
+_MAX_ATTRIBUTES = 10_000
 _CHUNK = 1 << 16
 
 
@@ -83,6 +85,7 @@ def read_html(path: Path, rule: LanguageRule) -> list[Entry]:
         ReadError: no text, or no web page.
     """
     data = _text(path).encode("utf-8", "replace")
+    _check_tags(data, path)
     page = _Page()
     parser = etree.HTMLParser(target=page, encoding="utf-8", huge_tree=True, no_network=True)
     try:
@@ -94,6 +97,16 @@ def read_html(path: Path, rule: LanguageRule) -> list[Entry]:
             f"{path}: not readable as a web page ({str(error)[:120]}); save it as HTML again"
         ) from error
     return entries_of_blocks(page.blocks, path, rule, title=page.title)
+
+
+def _check_tags(data: bytes, path: Path) -> None:
+    """Refuses tags with endless attributes, which the parser would keep whole."""
+    for tag in _LONG_TAG.finditer(data):
+        if data.count(b"=", *tag.span()) > _MAX_ATTRIBUTES:
+            raise ReadError(
+                f"{path}: found a tag with more than {_MAX_ATTRIBUTES:,} attributes, expected a web page; "
+                "save it as HTML again"
+            )
 
 
 def _text(path: Path) -> str:

@@ -24,6 +24,7 @@ __all__ = [
     "MAX_TEXT",
     "MAX_UNPACKED",
     "MAX_XML",
+    "MAX_YAML",
     "check_zip",
     "decode",
     "read_bytes",
@@ -34,6 +35,8 @@ MAX_FILE = 50 * 2**20
 """Largest file, in bytes."""
 MAX_TEXT = 20 * 2**20
 """Largest text file (csv, json, yml, md, html, txt), in bytes."""
+MAX_YAML = 2 * 2**20
+"""Largest YAML file, in bytes: reading takes some two seconds and 80 MB for each."""
 MAX_LINES = 1_000_000
 MAX_LINE = 2**20
 """Longest line of a table, in characters."""
@@ -52,7 +55,7 @@ MAX_BLOCKS = 100_000
 MAX_ITEMS = 1_000
 """Most variants, tags or products of one entry."""
 MAX_COLUMNS = 256
-MAX_CELLS = 2_000_000
+MAX_CELLS = 1_000_000
 """Most cells of a table."""
 
 _MAX_DIRECTORY = 2 * 2**20
@@ -107,13 +110,16 @@ def read_bytes(path: Path, most: int | None = None) -> bytes:
     return data
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, most: int | None = None) -> str:
     """The file as text; see :func:`decode`.
+
+    Args:
+        most: largest size in bytes, :data:`MAX_TEXT` by default.
 
     Raises:
         ReadError: as :func:`read_bytes` and :func:`decode`, or for too many lines.
     """
-    text = decode(read_bytes(path, MAX_TEXT), path)
+    text = decode(read_bytes(path, most or MAX_TEXT), path)
     lines = text.count("\n")
     if lines > MAX_LINES:
         raise ReadError(

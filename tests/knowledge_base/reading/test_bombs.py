@@ -76,7 +76,8 @@ BOMBS: dict[str, Callable[[], str | bytes]] = {
     "unnamed.xlsx": lambda: workbook(
         raw="<row><c t='inlineStr'><is><t>question</t></is></c></row>" * 1_400_000
     ),
-    "attributes.html": lambda: "<div " + " ".join(f"a{n}='x'" for n in range(1_000_000)) + ">x</div>",
+    "attributes.html": lambda: "<div " + " ".join(f"a{n}='x'" for n in range(1_600_000)) + ">x</div>",
+    "groups.yml": lambda: "- group: g\n  entries: {en: {question: q, answer: a}}\n" * 150_000,
     "ascii85.pdf": lambda: _pdf(b"z" * (10 * MB), "/ASCII85Decode"),
     "predictor.pdf": lambda: _pdf(
         zlib.compress(bytes(50 * MB), 1), "/FlateDecode", "/DecodeParms<</Predictor 12/Columns 1>>"
