@@ -18,12 +18,13 @@ import httpx
 from chatbot.errors import EngineError, ModelError
 from chatbot.generate.cores import usable_cores
 from chatbot.generate.gguf_file import check_gguf
+from chatbot.generate.mapped import release_mapped
 from chatbot.generate.places import Abandoned, Places
 from chatbot.generate.prefix import PrefixCache, prompt_bytes
 from chatbot.generate.protocol import Generation, OnPiece
 from chatbot.generate.run import Run, check_options, option_logprobs
 from chatbot.generate.states import StateFiles
-from chatbot.generate.vocabulary import Vocabulary
+from chatbot.generate.vocabulary import LazyVocabulary
 from chatbot.prompt import Prompt
 
 __all__ = ["LlamaGenerator"]
@@ -71,7 +72,7 @@ class LlamaGenerator:
         cache_mib: int = 384,
         state_folder: Path | None = None,
     ) -> None:
-        self._vocabulary = Vocabulary(check_gguf(path))
+        check_gguf(path)
         if adapter is not None:
             check_gguf(adapter)
         self.model_id = path.stem if adapter is None else f"{path.stem}+{adapter.stem}"
@@ -85,6 +86,8 @@ class LlamaGenerator:
         params.cache_ram_mib = 0 if movable else cache_mib
         params.slot_save_path = STATE_FOLDER if movable else ""
         self._server: Any = _load(params, path)
+        release_mapped(path)
+        self._vocabulary = LazyVocabulary(path)
         self._http = httpx.Client(
             base_url=self._server.listening_address,
             headers={"Authorization": f"Bearer {key}"},
@@ -103,7 +106,7 @@ class LlamaGenerator:
         run = Run(on_piece, self._timeout_s, self._closing.is_set)
         try:
             request: dict[str, Any] = {"max_tokens": max_tokens or self._max_tokens}
-            if foreign := self._vocabulary.foreign(prompt.language):
+            if prompt.language and (foreign := self._vocabulary().foreign(prompt.language)):
                 request["logit_bias"] = foreign
             answer = self._ask(prompt, run, request)
         except Abandoned:
@@ -131,6 +134,7 @@ class LlamaGenerator:
 
     def warm(self, prompt: Prompt) -> None:
         """See :class:`~chatbot.generate.protocol.Generator`."""
+        self._vocabulary()
         key = prompt_bytes(prompt)
         if self._states is not None and key not in self._cache.kept_prompts:
             file = self._states.load(key)
