@@ -21,6 +21,7 @@ from chatbot.channels.keys import needs
 from chatbot.channels.limits import RateLimits
 from chatbot.channels.loader import BotProvider
 from chatbot.channels.logs import RequestLog
+from chatbot.channels.messengers import add_messengers
 from chatbot.channels.outgoing import WebhookWorker
 from chatbot.channels.rasa import add_rasa
 from chatbot.channels.tokens import ConversationTokens, open_secret
@@ -88,6 +89,7 @@ def create_app(bot_provider: BotProvider, conversations: Conversations, settings
     surround(app, settings)
     app.add_middleware(RequestLog)  # added last, so it is the outermost
     app.include_router(health.build_router(bot_provider, conversations))
+    services += add_messengers(app, bot_provider, turns, conversations, settings)
     services += add_rasa(app, bot_provider, turns, conversations, sentences, settings)
     tokens = ConversationTokens(
         open_secret(settings.token_secret.get_secret_value(), settings.data_dir), settings.token_days * 86400

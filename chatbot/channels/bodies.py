@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from chatbot.errors import BadRequestError
 
-__all__ = ["MAX_BODY_BYTES", "Fields", "read_object"]
+__all__ = ["MAX_BODY_BYTES", "Fields", "read_bytes", "read_object"]
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -31,7 +31,7 @@ async def read_object(request: Request, limit: int = MAX_BODY_BYTES) -> Fields:
     Raises:
         BadRequestError: the body is too large (413), or not an object in JSON in UTF-8 (400).
     """
-    raw = await _read(request, limit)
+    raw = await read_bytes(request, limit)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -54,7 +54,12 @@ async def read_object(request: Request, limit: int = MAX_BODY_BYTES) -> Fields:
     return Fields(value)
 
 
-async def _read(request: Request, limit: int) -> bytes:
+async def read_bytes(request: Request, limit: int) -> bytes:
+    """The body.
+
+    Raises:
+        BadRequestError: (413) it is larger than ``limit`` bytes.
+    """
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
