@@ -9,6 +9,7 @@ from typing import Any
 from starlette.requests import Request
 
 from chatbot.errors import BadRequestError
+from chatbot.storage.texts import storable
 
 __all__ = ["MAX_BODY_BYTES", "Fields", "read_bytes", "read_object"]
 
@@ -28,6 +29,9 @@ _NAMES = {
 async def read_object(request: Request, limit: int = MAX_BODY_BYTES) -> Fields:
     """The JSON object in the body.
 
+    Halves of surrogate pairs (``"\\ud800"``) and NUL in its texts become U+FFFD:
+    no answer could repeat them, no database keep them.
+
     Raises:
         BadRequestError: the body is too large (413), or not an object in JSON in UTF-8 (400).
     """
@@ -40,6 +44,8 @@ async def read_object(request: Request, limit: int = MAX_BODY_BYTES) -> Fields:
         ) from None
     try:
         value = json.loads(text)
+        if "\\u" in text:  # only escapes bring halves of surrogate pairs
+            value = _storable(value)
     except json.JSONDecodeError as error:
         raise BadRequestError(
             f"the body is not JSON (line {error.lineno}, column {error.colno}); expected a JSON object",
@@ -52,6 +58,17 @@ async def read_object(request: Request, limit: int = MAX_BODY_BYTES) -> Fields:
     if not isinstance(value, dict):
         raise BadRequestError(f"the body is {_NAMES[type(value)]}; expected a JSON object", status=400)
     return Fields(value)
+
+
+def _storable(value: Any) -> Any:
+    """The value with texts that every database and answer can hold."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    if isinstance(value, dict):
+        return {storable(name): _storable(item) for name, item in value.items()}
+    return value
 
 
 async def read_bytes(request: Request, limit: int) -> bytes:
@@ -106,7 +123,7 @@ class Fields:
                 phrase="too_long",
                 status=status,
             )
-        return value
+        return storable(value)
 
     def flag(self, name: str) -> bool:
         """True or false; false if it is left out.
