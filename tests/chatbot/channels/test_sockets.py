@@ -74,13 +74,13 @@ def connect() -> Iterator[Callable[..., Client]]:
 
 
 @pytest.fixture
-def site(make_app: MakeApp) -> Iterator[Callable[..., Any]]:
+def site(make_app: MakeApp) -> Callable[..., Any]:
     @contextmanager
     def site(bot: FakeBot | None = None, **settings: Any) -> Iterator[str]:
         with serving(make_app(bot, **settings)) as address:
             yield address
 
-    yield site
+    return site
 
 
 def until(what: Callable[[], bool], seconds: float = 10) -> None:
