@@ -60,6 +60,8 @@ _ERRORS = {
     401: {"model": ErrorBody, "description": "The conversation token is missing or cannot be used."},
     403: {"model": ErrorBody, "description": "The token is of another conversation."},
 }
+_DOOR = {status: _ERRORS[status] for status in (401, 403, 408, 413, 429, 500, 503)}
+"""What any address may answer."""
 _ANYONE: dict[str, Any] = {"security": [{}]}
 """Added to the token's schemes: the request is also served without one."""
 
@@ -84,7 +86,7 @@ def build_router(
     settings: Settings,
 ) -> APIRouter:
     """The API's addresses."""
-    router = APIRouter(prefix="/api", tags=["Own API"])
+    router = APIRouter(prefix="/api", tags=["Own API"], responses=_DOOR)
     live = LiveTurns(turns)
 
     def held(request: Request) -> str | None:
@@ -108,7 +110,7 @@ def build_router(
         "/chat",
         summary="Send a message, get the reply",
         dependencies=schemes,
-        responses={**_ERRORS, 200: forms.CHAT_ANSWERS},
+        responses={**{status: _ERRORS[status] for status in (400, 409, 422)}, 200: forms.CHAT_ANSWERS},
         openapi_extra={**forms.CHAT_BODY(settings.max_message_chars), **_ANYONE},
     )
     async def chat(
@@ -190,7 +192,6 @@ def build_router(
         status_code=201,
         response_model=forms.Begun,
         summary="Begin a conversation without a message",
-        responses={status: _ERRORS[status] for status in (500, 503)},
     )
     async def begin() -> Response:
         return JSONResponse(forms.begun_fields(tokens.issue(tokens.begin())), 201)
@@ -200,7 +201,6 @@ def build_router(
         response_model=forms.History,
         summary="Read a conversation",
         dependencies=schemes,
-        responses={status: _ERRORS[status] for status in (401, 403, 422, 500, 503)},
     )
     async def messages(
         request: Request,
@@ -219,7 +219,7 @@ def build_router(
         summary="Say whether a reply helped",
         dependencies=schemes,
         responses={
-            **{status: _ERRORS[status] for status in (400, 401, 413, 422, 500, 503)},
+            **{status: _ERRORS[status] for status in (400, 422)},
             404: {"model": ErrorBody, "description": "No answer of this conversation has this id."},
         },
         openapi_extra=forms.FEEDBACK_BODY,
@@ -247,7 +247,7 @@ def build_router(
         response_model=forms.HandedOver,
         summary="Ask for a person",
         dependencies=schemes,
-        responses={status: _ERRORS[status] for status in (400, 401, 413, 422, 500, 503)},
+        responses={status: _ERRORS[status] for status in (400, 422)},
         openapi_extra={**forms.PERSON_BODY, **_ANYONE},
     )
     async def hand_over(request: Request) -> Response:

@@ -307,11 +307,41 @@ CHAT_ANSWERS: dict[str, Any] = {
     "content": {
         "application/json": {"examples": {"answer": {"value": _REPLY_EXAMPLE}}},
         "text/event-stream": {
-            "schema": {"type": "string"},
-            "example": 'event: start\ndata: {"conversation_id": "api-2nSG…", "token": "eyJ…", '
-            '"token_expires_at": "…", "message_id": "5f0c…"}\nid: 0\n\n'
-            'event: delta\ndata: {"text": "You can"}\nid: 7\n\n'
-            'event: done\ndata: {"reply": {"text": "You can return it within 30 days.", …}}\nid: 34\n\n',
+            "schema": {
+                "type": "object",
+                "description": "One event; `data` is JSON.",
+                "required": ["event", "data"],
+                "properties": {
+                    "event": {"enum": ["start", "delta", "done", "error"]},
+                    "data": {"type": "string", "contentMediaType": "application/json"},
+                    "id": {"type": "string", "pattern": "^[0-9]+$"},
+                },
+            },
+            "examples": {
+                "start": {
+                    "value": {
+                        "event": "start",
+                        "data": '{"conversation_id": "api-2nSG…", "token": "eyJ…", "token_expires_at": "…", '
+                        '"message_id": "5f0c…"}',
+                        "id": "0",
+                    }
+                },
+                "delta": {"value": {"event": "delta", "data": '{"text": "You can"}', "id": "7"}},
+                "done": {
+                    "value": {
+                        "event": "done",
+                        "data": '{"reply": {"text": "You can return it within 30 days.", …}}',
+                        "id": "34",
+                    }
+                },
+                "error": {
+                    "value": {
+                        "event": "error",
+                        "data": '{"say": "…", "message": "…", "reason": "ServiceUnavailable", "code": 503, '
+                        '"retry_after": 10, "request_id": "…"}',
+                    }
+                },
+            },
         },
     },
 }

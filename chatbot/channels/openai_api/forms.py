@@ -356,9 +356,21 @@ CHAT_OK: dict[str, Any] = {
             }
         },
         "text/event-stream": {
-            "schema": {"type": "string"},
-            "example": 'data: {"id": "chatcmpl-…", "object": "chat.completion.chunk", "choices": '
-            '[{"index": 0, "delta": {"content": "You can"}, "finish_reason": null}], …}\n\ndata: [DONE]\n\n',
+            "schema": {
+                "type": "object",
+                "description": "One event; `data` is a chunk in JSON, at last `[DONE]`.",
+                "required": ["data"],
+                "properties": {"data": {"type": "string"}},
+            },
+            "examples": {
+                "chunk": {
+                    "value": {
+                        "data": '{"id": "chatcmpl-…", "object": "chat.completion.chunk", "choices": '
+                        '[{"index": 0, "delta": {"content": "You can"}, "finish_reason": null}], …}'
+                    }
+                },
+                "end": {"value": {"data": "[DONE]"}},
+            },
         },
     },
 }

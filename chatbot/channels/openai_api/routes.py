@@ -41,7 +41,7 @@ _KEEP_ALIVE = format_sse_event(comment="keep-alive")
 
 def build_router(provider: BotProvider, turns: TurnQueue, max_message_chars: int) -> APIRouter:
     """The addresses that speak OpenAI's protocol."""
-    router = APIRouter(prefix="/v1", tags=["OpenAI-compatible API"])
+    router = APIRouter(prefix="/v1", tags=["OpenAI-compatible API"], responses=ERROR_RESPONSES)
     live = LiveTurns(turns)
     line = EmbeddingLine()
     started = int(time.time())
@@ -49,7 +49,7 @@ def build_router(provider: BotProvider, turns: TurnQueue, max_message_chars: int
     @router.post(
         "/chat/completions",
         summary="Answer a conversation",
-        responses={**ERROR_RESPONSES, 200: forms.CHAT_OK},
+        responses={200: forms.CHAT_OK},
         openapi_extra=forms.CHAT_BODY,
     )
     async def complete(request: Request) -> Response:
@@ -95,7 +95,6 @@ def build_router(provider: BotProvider, turns: TurnQueue, max_message_chars: int
         "/embeddings",
         response_model=forms.Embeddings,
         summary="Turn texts into vectors",
-        responses=ERROR_RESPONSES,
         openapi_extra=forms.EMBEDDING_BODY,
     )
     async def embed(request: Request) -> Response:
