@@ -3,14 +3,14 @@
 .. code-block:: yaml
 
     slots:
-      order_number: {kind: number, pattern: '(?:TP)?\\d{5,10}', ask: {en: What is your order number?}}
+      order_number: {kind: number, pattern: '(?:TP)?\\d{5,10}', ask: {en: 'What is your order number?'}}
     intents:
       order_status:
         action: action_order_status
         slots: [order_number, email]
       order_cancel:
         action: action_cancel_order
-        slots: {order_number: {ask: {en: Which order shall be cancelled?}}, email: {}}
+        slots: {order_number: {ask: {en: 'Which order shall be cancelled?'}}, email: {}}
         confirm: {en: 'Shall I cancel order {order_number}?'}
     responses:
       utter_sorry: [{text: I'm sorry.}]

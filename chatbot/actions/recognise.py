@@ -52,7 +52,7 @@ _SPACED = regex.compile(r"(?<![A-Za-z0-9.])(?:[A-Za-z]{1,4}[ -]?)?\d+(?:[ -]\d+)
 _CUE = regex.compile(
     r"(?:#|no\.?|nr\.?|n[º°o]\.?|num(?:ber|ero)?\.?|número|numéro|nummer|order|orders|bestell\p{L}*|auftrag\p{L}*|"
     r"pedido|commande|ordine|заказ\p{L}*|订单|訂單|单号|單號|编号|番号|注文|注文番号|주문|번호)"
-    r"[\s:.,是为為は]*(?:号|號|号码)?[\s:#是为為は-]*$",
+    r"[\s:.,是为為は]*(?:号|號|号码)?(?:\s+(?:is|was|ist|lautet|es|est|è|é))?[\s:#是为為は-]*$",
     regex.IGNORECASE,
 )
 _PHONE = regex.compile(r"(?<![\w@.])\+?\(?\d[\d\s().-]{5,20}\d(?!\w)")
@@ -138,7 +138,7 @@ def says_stop(text: str, *, confirming: bool = False) -> bool:
 def _bare(text: str) -> str:
     """Lower case, without punctuation and with single blanks."""
     said = _EDGES.sub("", plain(text)).casefold().replace("’", "'")
-    return " ".join(regex.sub(r"[,、，]", " ", said).split())
+    return " ".join(regex.sub(r"[、，]", "", said).replace(",", " ").split())
 
 
 def find_value(
@@ -175,16 +175,22 @@ def _number(search: _Search) -> Found | None:
     text = search.text
     for blind in (_EMAIL, _URL, _DATE, _MONEY):
         text = blind.sub(lambda match: " " * len(match[0]), text)
+    for match in _SPACED.finditer(text) if search.pattern else ():
+        if match[0][0].isalpha() and _fits(search.pattern, _joined(match[0])):
+            return Found(_joined(match[0]), match.start(), match.end())
     found = list(_solid_numbers(text, search.pattern))
     cued = [number for number in found if _CUE.search(text, 0, number.start)]
     if cued or found:
         return (cued or found)[0]
     for match in _SPACED.finditer(text):
-        if search.requested or _CUE.search(text, 0, match.start()) or match[0][0].isalpha():
-            value = regex.sub(r"[ -]", "", match[0]).upper()
-            if _fits(search.pattern, value):
-                return Found(value, match.start(), match.end())
+        asked = search.requested or _CUE.search(text, 0, match.start())
+        if asked and _fits(search.pattern, _joined(match[0])):
+            return Found(_joined(match[0]), match.start(), match.end())
     return None
+
+
+def _joined(number: str) -> str:
+    return regex.sub(r"[ -]", "", number).upper()
 
 
 def _solid_numbers(text: str, pattern: regex.Pattern[str] | None) -> Iterator[Found]:

@@ -8,7 +8,7 @@ because rasa-sdk's answer to an exception repeats the whole conversation.
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,10 @@ class _Relayed(Action, ABC):  # type: ignore[misc]
 
     transport: httpx.AsyncBaseTransport | None = None
     """For tests."""
+
+    @abstractmethod
+    def name(self) -> str:
+        """The name for the assistant's domain."""
 
     async def run(
         self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any
