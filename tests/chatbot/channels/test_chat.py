@@ -334,8 +334,15 @@ def test_keep_alive_comments_come_while_nothing_is_said(
 ) -> None:
     monkeypatch.setattr(chat, "KEEP_ALIVE_S", 0.05)
     hold = threading.Event()
-    threading.Timer(1.0, hold.set).start()
-    with TestClient(make(FakeBot(hold=hold))) as client:
+    bot = FakeBot(hold=hold)
+
+    def release() -> None:
+        until(lambda: bool(bot.seen))
+        time.sleep(0.4)
+        hold.set()
+
+    with TestClient(make(bot)) as client:
+        threading.Thread(target=release).start()
         text = client.post("/api/chat", json={"message": "hi", "stream": True}).text
     assert text.count("\n: keep-alive\n") >= 2
     assert told(events(text)) == ANSWER
