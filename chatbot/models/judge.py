@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
+import json
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from gguf import GGUFReader
 
 from chatbot.errors import ModelError
 from chatbot.models.catalogue import CATALOGUE
+from chatbot.models.disk import sha256_of
 from chatbot.models.probe import Probe, write_judge
 from chatbot.models.resolve import resolve_generator
 from chatbot.prompt import FORMAT_VERSION
@@ -38,12 +41,13 @@ def shipped_probe() -> Probe:
 
 
 def resolve_judge(models_dir: Path) -> Path:
-    """The judge's model file, written first if it is not there yet (some seconds).
+    """The judge's model file, written first if it is missing or damaged (some seconds).
 
     Safe when two processes start at once: the second waits.
 
     Raises:
-        ModelError: the base model is missing or not the one the probe was trained on.
+        ModelError: the base model is missing or not the one the probe was trained
+            on, or the file cannot be written.
     """
     probe = shipped_probe()
     base_file = CATALOGUE[JUDGE_BASE].files[0]
@@ -56,16 +60,53 @@ def resolve_judge(models_dir: Path) -> Path:
     folder = models_dir / "answer-judge"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{_fingerprint(probe)}.gguf"
-    if path.is_file():
+    if _is_whole(path):
         return path
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not path.is_file():
-            for old in folder.glob("*.gguf"):
-                old.unlink(missing_ok=True)
-            yes, no = _token(base, "Yes"), _token(base, "No")
-            write_judge(base, probe, path, yes, no)
+    try:
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _is_whole(path):
+                _write(base, probe, path)
+    except OSError as error:
+        raise ModelError(
+            f"the answer judge cannot be written to {folder} ({error.strerror or error}); expected room for "
+            f"{base_file.bytes >> 20} MB: free some space, or set KEFU_MODELS_DIR to another folder"
+        ) from error
     return path
+
+
+def _write(base: Path, probe: Probe, path: Path) -> None:
+    for old in (*path.parent.glob("*.gguf"), *path.parent.glob("*.json")):
+        old.unlink(missing_ok=True)
+    write_judge(base, probe, path, _token(base, "Yes"), _token(base, "No"))
+    _stamp(path, sha256_of(path))
+
+
+def _stamp(path: Path, sha256: str) -> None:
+    """Notes size and time of a file whose bytes are known to be right."""
+    status = path.stat()
+    noted = {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": sha256}
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(noted), encoding="utf-8")
+    part.replace(path.with_suffix(".json"))
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the file is as it was written; hashed only where its time has changed since."""
+    try:
+        noted = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        status = path.stat()
+        if status.st_size != noted["bytes"]:
+            return False
+        if status.st_mtime_ns == noted["mtime_ns"]:
+            return True
+        if sha256_of(path) != noted["sha256"]:
+            return False
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    with contextlib.suppress(OSError):  # a folder that may only be read costs a look each time
+        _stamp(path, noted["sha256"])
+    return True
 
 
 def _fingerprint(probe: Probe) -> str:
