@@ -6,7 +6,6 @@ sometimes a button go out.  The customer's language is in the message's metadata
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from functools import lru_cache
 from typing import Any
@@ -88,8 +87,10 @@ class ActionOrderStatus(_OrderAction):
         """Says it, and offers to cancel what can be cancelled."""
         buttons = []
         if order.cancellable:
-            payload = "/order_cancel" + json.dumps({"order_number": order.number})
-            buttons = [{"title": say("says", "cancel_button", language), "payload": payload}]
+            title, payload = (
+                say("says", key, language, order, number) for key in ("cancel_button", "cancel_wish")
+            )
+            buttons = [{"title": title, "payload": payload}]
         dispatcher.utter_message(text=say("status", order.status, language, order, number), buttons=buttons)
 
 
