@@ -23,6 +23,7 @@ from chatbot.settings import SAMPLE_COMPANY, Settings
 from chatbot.storage import Conversations, Database
 from chatbot.training.intents import open_intents
 from chatbot.writer import Writer
+from knowledge_base.batching import BatchingEmbedder
 from knowledge_base.embed import Embedder, JointEmbedder, SentenceEmbedder
 from knowledge_base.entry import Entry
 from knowledge_base.reading import read_entries
@@ -114,9 +115,9 @@ def build_embedder(settings: Settings) -> Embedder:
         middle=chosen.resolved_middle,
     )
     if not chosen.resolved_second:
-        return first
+        return BatchingEmbedder(first)
     second = UniversalSentenceEncoder(resolve_second(chosen.resolved_second, settings.models_dir))
-    return JointEmbedder(first, second)
+    return BatchingEmbedder(JointEmbedder(first, second))
 
 
 def build_parts(settings: Settings, report: Report = _silent) -> Parts:

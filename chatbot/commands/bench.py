@@ -21,6 +21,7 @@ import numpy as np
 from rich.table import Table
 
 from chatbot.assembly import Parts, build_parts, sample_entries
+from chatbot.commands import bench_channels as channels
 from chatbot.commands.output import console, print_json, progress_bar, stage_bars
 from chatbot.generate import Generation, Generator
 from chatbot.memory import Memory, NoHistory
@@ -58,10 +59,11 @@ def run_bench(settings: Settings, *, as_json: bool, quick: bool) -> None:
             for number, step in enumerate(steps, 1):
                 figures.extend(step())
                 progress(number, len(steps) + 1)
+        rate = channels.batch_rate(parts, channels.questions(entries)[:320])
     finally:
         parts.close()
     with progress_bar("asking a served assistant") as progress:
-        figures.extend(_served(entries, 40 if quick else 200, progress))
+        figures.extend(_served(entries, 40 if quick else 200, rate, progress))
     if as_json:
         print_json({"figures": [asdict(figure) for figure in figures]})
         return
@@ -74,7 +76,10 @@ def run_bench(settings: Settings, *, as_json: bool, quick: bool) -> None:
 
 
 def _steps(parts: Parts, entries: Sequence[Entry], quick: bool) -> list[Callable[[], list[Figure]]]:
-    steps: list[Callable[[], list[Figure]]] = [lambda: _verbatim(parts, entries, 30 if quick else 100)]
+    steps: list[Callable[[], list[Figure]]] = [
+        lambda: _verbatim(parts, entries, 30 if quick else 100),
+        lambda: _channels(parts, entries, 40 if quick else 150),
+    ]
     if parts.generator is not None:
         generator = parts.generator
         steps.append(lambda: _composed(generator, entries, 4 if quick else 12))
@@ -276,7 +281,47 @@ def _server(folder: Path) -> Iterator[tuple[str, int, float]]:
             process.kill()
 
 
-def _served(entries: Sequence[Entry], questions: int, progress: Callable[[int, int], None]) -> list[Figure]:
+def _channels(parts: Parts, entries: Sequence[Entry], rounds: int) -> list[Figure]:
+    """What the way over HTTP adds to the bot's own time."""
+    added = channels.overhead_ms(parts, entries, channels.questions(entries)[:rounds])
+    first = channels.first_byte_ms(parts, 20)
+    return [
+        Figure("REST overhead over Bot.respond, p50", added, "ms", None, None, "≤ 5 ms", added <= 5),
+        Figure(
+            "first streamed byte after the bot's first piece, p50",
+            first,
+            "ms",
+            None,
+            None,
+            "≤ 20 ms",
+            first <= 20,
+        ),
+    ]
+
+
+def _crowd(address: str, entries: Sequence[Entry], rate: float) -> list[Figure]:
+    """50 conversations at once that are answered from the knowledge base; ``rate`` is the bare encoder's."""
+    texts = channels.questions(entries)
+    channels.talk(address, texts, messages=1)
+    load = channels.talk(address, texts[50:])
+    return [
+        Figure("50 conversations at once: errors", load.errors, "", None, None, "0", load.errors == 0),
+        Figure(
+            "50 conversations at once, p95", load.p95_ms, "ms", None, None, "≤ 1000 ms", load.p95_ms <= 1000
+        ),
+        _ratio(
+            "50 conversations at once over the encoder's batches",
+            load.per_second,
+            "messages/s",
+            round(rate, 1),
+            at_least=0.7,
+        ),
+    ]
+
+
+def _served(
+    entries: Sequence[Entry], questions: int, rate: float, progress: Callable[[int, int], None]
+) -> list[Figure]:
     """Second start and memory of the whole served product."""
     texts = [variant for entry in entries for variant in entry.variants]
     texts = texts[:: max(len(texts) // questions, 1)][:questions]
@@ -290,7 +335,9 @@ def _served(entries: Sequence[Entry], questions: int, progress: Callable[[int, i
                 httpx.post(f"{address}/webhooks/rest/webhook", json=body, timeout=120)
                 progress(number + 1, len(texts))
             memory = _resident_gib(pid)
+            crowd = _crowd(address, entries, rate)
     return [
+        *crowd,
         Figure("second start to ready", round(seconds, 1), "s", None, None, "≤ 15 s", seconds <= 15),
         Figure(
             f"memory after {len(texts)} questions", memory, "GiB", None, None, "≤ 4 GB", memory * 1.0737 <= 4
