@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from chatbot.actions import ActionPlans
 from chatbot.errors import SettingsError
 
 SAMPLE = Path(__file__).parents[3] / "knowledge_base" / "sample"
+DOCS = Path(__file__).parents[3] / "docs"
 LANGUAGES = {"zh", "en", "es", "ja", "de", "fr"}
 
 
@@ -30,6 +32,15 @@ def test_the_samples_questions_are_there_in_six_languages() -> None:
             assert set(slot.ask) >= LANGUAGES
             assert set(slot.retry) >= LANGUAGES
     assert set(plans.by_intent["order_cancel"].confirm) >= LANGUAGES
+
+
+@pytest.mark.parametrize("page", ["actions.md", "actions.zh.md"])
+def test_the_routes_of_the_documentation_can_be_read(tmp_path: Path, page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    examples = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "intents:" in block]
+    assert examples
+    for example in examples:
+        assert load(tmp_path, example).by_intent["order_status"].slots[0].find("#10423", False) is not None
 
 
 def test_a_slot_may_stand_with_its_intent_or_be_shared(tmp_path: Path) -> None:
