@@ -9,11 +9,10 @@ import json
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from gguf import GGUFReader
-
 from chatbot.errors import ModelError
 from chatbot.models.catalogue import CATALOGUE
 from chatbot.models.disk import sha256_of
+from chatbot.models.gguf_reading import GgufFile
 from chatbot.models.probe import Probe, write_judge
 from chatbot.models.resolve import resolve_generator
 from chatbot.prompt import FORMAT_VERSION
@@ -78,7 +77,9 @@ def resolve_judge(models_dir: Path) -> Path:
 def _write(base: Path, probe: Probe, path: Path) -> None:
     for old in (*path.parent.glob("*.gguf"), *path.parent.glob("*.json")):
         old.unlink(missing_ok=True)
-    write_judge(base, probe, path, _token(base, "Yes"), _token(base, "No"))
+    vocabulary = GgufFile(base).fields["tokenizer.ggml.tokens"].contents()
+    yes, no = (_token(vocabulary, text, base) for text in ("Yes", "No"))
+    write_judge(base, probe, path, yes, no)
     _stamp(path, sha256_of(path))
 
 
@@ -118,11 +119,9 @@ def _fingerprint(probe: Probe) -> str:
     return digest.hexdigest()[:16]
 
 
-def _token(base: Path, text: str) -> int:
+def _token(vocabulary: list[str], text: str, base: Path) -> int:
     """The id of a token that is this very text."""
-    field = GGUFReader(base).fields["tokenizer.ggml.tokens"]
-    wanted = text.encode()
-    for number, place in enumerate(field.data):
-        if bytes(field.parts[place]) == wanted:
-            return number
-    raise ModelError(f"{base} has no token {text!r}, which the answer judge needs")
+    try:
+        return vocabulary.index(text)
+    except ValueError:
+        raise ModelError(f"{base} has no token {text!r}, which the answer judge needs") from None

@@ -29,6 +29,7 @@ from gguf.quants import dequantize, quantize
 from numpy.typing import NDArray
 
 from chatbot.errors import ModelError
+from chatbot.models.gguf_reading import GgufFile
 
 __all__ = ["ADAPTED", "Adapter", "Probe", "write_judge"]
 
@@ -130,7 +131,7 @@ def write_judge(base: Path, probe: Probe, target: Path, yes: int, no: int) -> No
     Raises:
         ModelError: the base is not of the shape the probe needs.
     """
-    reader = GGUFReader(base)
+    reader = GgufFile(base)
     names = {tensor.name for tensor in reader.tensors}
     if f"blk.{probe.layers - 1}.attn_q.weight" not in names or "token_embd.weight" not in names:
         raise ModelError(f"{base} has no {probe.layers} layers of the kind the answer judge was trained on")
@@ -188,8 +189,8 @@ def _copy_tensors(reader: GGUFReader, writer: GGUFWriter, probe: Probe, yes: int
         matrix = matrix + adapter.up.astype(np.float32) @ adapter.down.astype(np.float32)
         writer.add_tensor(tensor.name, quantize(matrix, _TUNED), raw_dtype=_TUNED)
     writer.add_tensor("output_norm.weight", probe.scale.astype(np.float32))
-    output = np.zeros((vocabulary, hidden), dtype=np.float32)
-    output[yes] = probe.level + probe.weights / 2
-    output[no] = probe.level - probe.weights / 2
-    packed = quantize(output, GGMLQuantizationType.Q8_0)
+    rows = np.stack([np.zeros(hidden), probe.level + probe.weights / 2, probe.level - probe.weights / 2])
+    nothing, *carried = quantize(rows.astype(np.float32), GGMLQuantizationType.Q8_0)
+    packed = np.tile(nothing, (vocabulary, 1))
+    packed[[yes, no]] = carried
     writer.add_tensor("output.weight", packed, raw_dtype=GGMLQuantizationType.Q8_0)
