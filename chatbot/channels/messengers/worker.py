@@ -28,22 +28,19 @@ __all__ = ["InboxWorker"]
 log = structlog.get_logger(__name__)
 
 _POLL_S = 1.0
+"""How often it looks for messages that nobody woke it for."""
 _LEASE = timedelta(seconds=15)
 _KEEP_EVERY_S = 4.0
 _PURGE_EVERY_S = 3600.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 600.0
+"""Between attempts to send an answer."""
 _BOT_FAILURES = 3
 """After that many the customer is told."""
 _LOADING_PAUSE_S, _STORAGE_PAUSE_S = 2.0, 5.0
 
 
 class InboxWorker:
-    """Takes stored messages, asks the bot and sends the answers.
-
-    Args:
-        poll_s: how often it looks for messages that nobody woke it for, in seconds.
-        first_pause_s: before the second attempt to send an answer, in seconds.
-    """
+    """Takes stored messages, asks the bot and sends the answers."""
 
     def __init__(
         self,
@@ -52,17 +49,12 @@ class InboxWorker:
         turns: TurnQueue,
         provider: BotProvider,
         settings: Settings,
-        *,
-        poll_s: float = _POLL_S,
-        first_pause_s: float = _FIRST_PAUSE_S,
     ) -> None:
         self._inbox = inbox
         self._messengers = messengers
         self._turns = turns
         self._provider = provider
         self._settings = settings
-        self._poll_s = poll_s
-        self._first_pause_s = first_pause_s
         self._holder = uuid.uuid4().hex
         self._running: dict[asyncio.Task[None], Letter] = {}
         self._sending: set[asyncio.Task[bool]] = set()
@@ -104,7 +96,7 @@ class InboxWorker:
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._work.wait(), self._poll_s)
+            await asyncio.wait_for(self._work.wait(), _POLL_S)
 
     async def _look_after(self) -> None:
         """Keeps what is being worked on, forgets what is old."""
@@ -230,7 +222,7 @@ class InboxWorker:
         return Reply(text, language, Action.DECLINE, trace, message_id=f"letter{letter.number}")
 
     def _backoff(self, letter: Letter) -> float:
-        return backoff_s(letter.attempts + 1, first=self._first_pause_s, longest=_LONGEST_PAUSE_S)
+        return backoff_s(letter.attempts + 1, first=_FIRST_PAUSE_S, longest=_LONGEST_PAUSE_S)
 
     async def _put_off(self, letter: Letter, pause_s: float, error: str, *, failed: bool = True) -> None:
         await asyncio.to_thread(self._inbox.put_off, letter, timedelta(seconds=pause_s), error, failed=failed)

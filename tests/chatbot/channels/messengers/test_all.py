@@ -216,16 +216,13 @@ def test_messages_of_one_conversation_are_answered_in_their_order(
 
 
 @every
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 20_000, b"<xml>", b"<xml/>", b"{}"]
-)
 def test_broken_bodies_are_refused_or_passed_over_without_a_stack(
-    client: TestClient, bot: FakeBot, name: str, body: bytes
+    client: TestClient, bot: FakeBot, name: str
 ) -> None:
-    signed = EXAMPLES[name]().changed(body=body)
-    answer = signed.send(client)
-    assert answer.status_code in (200, 400, 401, 403)
-    assert "Traceback" not in answer.text
+    for body in (b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 20_000, b"<xml>", b"<xml/>", b"{}"):
+        answer = EXAMPLES[name]().changed(body=body).send(client)
+        assert answer.status_code in (200, 400, 401, 403)
+        assert "Traceback" not in answer.text
     assert bot.seen == []
 
 
