@@ -14,6 +14,7 @@ from chatbot import __version__
 from chatbot.channels import action_server, chat, health, openai_api
 from chatbot.channels.action_server import Executors
 from chatbot.channels.background import Service, running
+from chatbot.channels.described import describe_keys
 from chatbot.channels.door import guard, surround
 from chatbot.channels.errors import Sentences, install_error_handlers
 from chatbot.channels.kefu_actions import KefuActions
@@ -106,5 +107,6 @@ def create_app(bot_provider: BotProvider, conversations: Conversations, settings
     app.include_router(
         action_server.build_router(Executors(kefu_actions.by_name)), dependencies=[needs("chat")]
     )
+    describe_keys(app, settings.auth.required)
     app.state.turns = turns
     return app

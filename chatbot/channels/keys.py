@@ -14,7 +14,7 @@ import asyncio
 import warnings
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import jwt
 import structlog
@@ -27,12 +27,15 @@ from chatbot.door_settings import AuthSettings
 from chatbot.errors import CustomerError, SettingsError, StorageError
 from chatbot.storage.keys import KEY_PREFIX, SCOPES, ApiKey, Keys
 
-__all__ = ["Admission", "AuthError", "Caller", "Callers", "caller_of", "needs"]
+__all__ = ["KEY_SCHEMES", "Admission", "AuthError", "Caller", "Callers", "caller_of", "needs"]
 
 log = structlog.get_logger(__name__)
 
 ADMISSION = "kefu_admission"
 """Name of the :class:`Admission` in the ASGI scope."""
+
+KEY_SCHEMES = ("ApiKey", "ApiKeyHeader")
+"""Names of the two ways to show a key, in the description of the addresses."""
 
 _MIN_SECRET = 32
 _LONGEST = 8192
@@ -163,10 +166,19 @@ def needs(scope: str) -> Any:
     if scope not in SCOPES:
         raise ValueError(f"unknown scope {scope!r}; expected one of {', '.join(SCOPES)}")
 
+    # Names with the scope let describe_keys tell where a key is needed.
+    in_authorization, in_own_header = (f"{name}.{scope}" for name in KEY_SCHEMES)
+    bearer = HTTPBearer(
+        auto_error=False, scheme_name=in_authorization, description="An API key (`kefu_…`) or a JWT."
+    )
+    header = APIKeyHeader(
+        name="X-API-Key", auto_error=False, scheme_name=in_own_header, description="An API key."
+    )
+
     async def check(
         request: Request,
-        _bearer: Annotated[Any, Security(_BEARER)],
-        _header: Annotated[Any, Security(_HEADER)],
+        _bearer: Any = Security(bearer),  # noqa: B008 - FastAPI's way
+        _header: Any = Security(header),  # noqa: B008
     ) -> None:
         _admission(request).check(scope)
 
@@ -176,12 +188,6 @@ def needs(scope: str) -> Any:
 def caller_of(request: Request) -> Caller:
     """Who sends this request, for routes that give each his own."""
     return _admission(request).caller
-
-
-_BEARER = HTTPBearer(auto_error=False, scheme_name="ApiKey", description="An API key (`kefu_…`) or a JWT.")
-_HEADER = APIKeyHeader(
-    name="X-API-Key", auto_error=False, scheme_name="ApiKeyHeader", description="An API key."
-)
 
 
 def _admission(request: Request) -> Admission:

@@ -97,3 +97,31 @@ def test_no_request_breaks_the_server_or_its_description(
             case.call_and_validate(base_url=address, checks=checks)
 
         check()
+
+
+@pytest.mark.parametrize(
+    ("required", "route", "wanted"),
+    [
+        ("read", "POST /v1/embeddings", [{}, {"ApiKey": []}, {"ApiKeyHeader": []}]),
+        ("openai", "POST /v1/embeddings", [{"ApiKey": []}, {"ApiKeyHeader": []}]),
+        ("read", "POST /api/feedback", [{"ConversationToken": []}, {"ConversationTokenHeader": []}]),
+        (
+            "chat",
+            "POST /api/feedback",
+            [
+                {key: [], token: []}
+                for key in ("ApiKey", "ApiKeyHeader")
+                for token in ("ConversationToken", "ConversationTokenHeader")
+            ],
+        ),
+    ],
+)
+def test_the_description_says_where_a_key_is_needed(
+    make_app: Callable[..., FastAPI], tmp_path: Path, required: str, route: str, wanted: list[object]
+) -> None:
+    document = make_app(data_dir=tmp_path, auth={"required": required}).openapi()
+    method, path = route.split()
+    found = document["paths"][path][method.lower()]["security"]
+    assert sorted(map(sorted, found)) == sorted(map(sorted, wanted))  # type: ignore[call-overload]
+    assert {"ApiKey", "ApiKeyHeader"} <= set(document["components"]["securitySchemes"])
+    assert not [name for name in document["components"]["securitySchemes"] if "." in name]
