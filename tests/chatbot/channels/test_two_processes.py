@@ -14,6 +14,7 @@ import pytest
 from chatbot.storage import Conversations, Database
 from tests.chatbot.channels.conftest import WEBHOOK
 from tests.chatbot.channels.served import Server, served
+from tests.chatbot.storage.conftest import SERVER
 
 CUSTOMERS = int(os.environ.get("KEFU_TEST_CUSTOMERS", "12"))
 MESSAGES = int(os.environ.get("KEFU_TEST_MESSAGES", "8"))
@@ -21,9 +22,16 @@ MESSAGES = int(os.environ.get("KEFU_TEST_MESSAGES", "8"))
 GAP_S = 2.0
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'kefu.db'}"
+@pytest.fixture(params=["sqlite", *(["postgresql"] if SERVER else [])])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'kefu.db'}"
+    database = Database.open(SERVER)
+    with database.write() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    database.dispose()
+    return SERVER
 
 
 @pytest.fixture
