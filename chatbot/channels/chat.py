@@ -60,7 +60,9 @@ _ERRORS = {
     401: {"model": ErrorBody, "description": "The conversation token is missing or cannot be used."},
     403: {"model": ErrorBody, "description": "The token is of another conversation."},
 }
-_DOOR = {status: _ERRORS[status] for status in (401, 403, 408, 413, 429, 500, 503)}
+_DOOR: dict[int | str, dict[str, Any]] = {
+    status: _ERRORS[status] for status in (401, 403, 408, 413, 429, 500, 503)
+}
 """What any address may answer."""
 _ANYONE: dict[str, Any] = {"security": [{}]}
 """Added to the token's schemes: the request is also served without one."""

@@ -315,9 +315,10 @@ EMBEDDING_BODY = _body(
                 ]
             },
             "encoding_format": {"enum": ["float", "base64", None]},
-            "dimensions": _or_null(
-                "integer", minimum=1, description="Only the encoder's own number can be had."
-            ),
+            "dimensions": {
+                "type": "null",
+                "description": "Leave it out: of all numbers only the encoder's own is taken.",
+            },
             "user": _or_null("string"),
         },
     },
