@@ -274,6 +274,8 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"description": "Events and responses; null if no action was named."},
     400: {"description": "The action rejected the message, or the body holds no call."},
     404: {"description": "There is no such action."},
+    413: {"description": "The body is too large."},
+    415: {"description": "The content encoding is not known."},
     449: {"description": "The domain is not known: send the call again with it."},
     500: {"description": "The action failed; the log says how."},
     503: {"description": "Kefu is still loading or busy; see Retry-After."},
