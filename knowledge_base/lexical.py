@@ -36,17 +36,24 @@ class Lexicon:
         model.index((corpus, dict(self._vocabulary)), show_progress=False)
         self._model = model
 
-    def scores(self, text: str, limit: int) -> dict[int, float]:
+    def scores(self, text: str, limit: int, *, numbers_only: bool = False) -> dict[int, float]:
         """The best ``limit`` texts by number, each with a score of 0…1.
 
         1 is what a text would score that holds every word of the question, the
         unknown words counted as the rarest; so a question full of words the
         knowledge base never uses scores low everywhere.
+
+        Args:
+            text: the question.
+            limit: most texts to give.
+            numbers_only: only words with a digit are looked for (codes, years);
+                the others still count for what the question is full of.
         """
         asked = set(words(text))
         if self._model is None or not asked:
             return {}
-        known = [self._vocabulary[word] for word in asked if word in self._vocabulary]
+        wanted = filter(_has_digit, asked) if numbers_only else asked
+        known = [self._vocabulary[word] for word in wanted if word in self._vocabulary]
         if not known:
             return {}
         values = self._model.get_scores_from_ids(known)
@@ -55,3 +62,7 @@ class Lexicon:
         take = min(limit, self._size)
         best = np.argpartition(-values, take - 1)[:take]
         return {int(i): float(min(values[i] / full, 1.0)) for i in best if values[i] > 0}
+
+
+def _has_digit(word: str) -> bool:
+    return any(character.isdigit() for character in word)

@@ -293,16 +293,20 @@ class KnowledgeBase:
         if vector is None:
             vector = self.embed(text)
         lexical = snapshot.lexicon.scores(readable, _CANDIDATES)
+        codes = snapshot.lexicon.scores(readable, _CANDIDATES, numbers_only=True)
         exact = set(snapshot.exact.get(key(readable), ()))
         candidates = self._nearest(snapshot, vector) | set(lexical) | exact
         question, answer = self._similarities(snapshot, vector, candidates)
         hits = []
         for number in candidates:
+            same_language = snapshot.list[number].language == language
+            # Words of another language that look alike say nothing; codes and years do.
+            shared = lexical if same_language else codes
             signals = Signals(
                 question=question[number],
                 answer=answer.get(number, question[number]),
-                lexical=lexical.get(number, 0.0),
-                same_language=snapshot.list[number].language == language,
+                lexical=shared.get(number, 0.0),
+                same_language=same_language,
                 exact=number in exact,
             )
             hits.append(

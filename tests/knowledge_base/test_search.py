@@ -48,6 +48,16 @@ def test_typed_pinyin_finds_the_chinese_entry() -> None:
     assert base().search("yunfei duoshao qian", "zh")[0].entry.id == "fee.zh"
 
 
+def test_a_code_is_found_across_languages_but_a_word_that_looks_alike_is_not() -> None:
+    knowledge = base()
+    code = {hit.entry.id: hit for hit in knowledge.search("TP-E200 zurückgeben?", "de")}
+    assert code["return.en"].lexical > 0
+    assert code["fee.en"].lexical == 0
+    alike = {hit.entry.id: hit for hit in knowledge.search("return is shipping goods", "de")}
+    assert all(hit.lexical == 0 for hit in alike.values())
+    assert any(hit.lexical > 0 for hit in knowledge.search("return is shipping goods", "en"))
+
+
 def test_an_empty_knowledge_base_finds_nothing() -> None:
     assert KnowledgeBase.in_memory([], HashEmbedder()).search("anything", "en") == []
 
