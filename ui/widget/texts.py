@@ -7,8 +7,8 @@ from ui.texts import TEXTS
 __all__ = ["WIDGET_TEXTS"]
 
 _SHARED = (
-    "role", "status_ready", "status_more", "status_starting", "status_answering", "status_offline",
-    "status_failed", "hello", "intro", "failed", "starters", "placeholder", "send", "hint_short", "you", "thread",
+    "role", "status_ready", "status_starting", "status_answering", "status_offline", "status_failed",
+    "hello", "intro", "failed", "starting", "starters", "placeholder", "send", "hint_short", "you", "thread",
     "typing", "sources", "helpful", "unhelpful", "why", "why_off", "why_wrong", "why_unclear",
     "why_incomplete", "why_more", "submit", "thanks", "rate_failed", "person", "person_title", "person_text",
     "person_note", "person_send", "person_done", "person_failed", "cancel", "new", "new_confirm",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -66,16 +68,16 @@ class Weather:
         return [headers for _, found, headers in self.requests if found == path]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self.down:
+            raise ConnectionResetError("the test has cut the line")
         if scope["type"] != "http" or not scope["path"].startswith("/api/"):
             await self.app(scope, receive, send)
             return
-        if scope["method"] == "OPTIONS" and not self.down:
+        if scope["method"] == "OPTIONS":
             await self.app(scope, receive, send)
             return
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
         self.requests.append((scope["method"], scope["path"], headers))
-        if self.down:
-            raise ConnectionResetError("the test has cut the line")
         if self.answers and scope["path"] == "/api/chat":
             await self.answers.pop(0)(scope, receive, send)
             return
@@ -226,8 +228,9 @@ class Visit:
         self.page.wait_for_selector(".status[data-state=ready]")
 
     def said(self) -> list[str]:
-        """The bubbles' texts, in order."""
-        return [str(text) for text in self.page.locator(".bubble").all_inner_texts()]
+        """The finished bubbles' texts, in order."""
+        done = self.page.locator(".bubble:not(.dots, .growing)")
+        return [str(text) for text in done.all_inner_texts()]
 
     def focused(self) -> str:
         """Class of what has the focus inside the widget, or the page's element's id."""
@@ -237,11 +240,35 @@ class Visit:
         )
         return str(found)
 
+    def faults(self, axe: str) -> list[str]:
+        """What axe-core finds: rule and element."""
+        self.page.wait_for_timeout(250)
+        self.page.evaluate(axe)
+        found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        return [f"{v['id']}: {node['target']}" for v in found["violations"] for node in v["nodes"]]
+
     def shot(self, name: str) -> None:
         """A picture for a person to look at, where ``KEFU_SHOTS`` names a folder."""
         if folder := os.environ.get("KEFU_SHOTS"):
             self.page.wait_for_timeout(350)
             self.page.screenshot(path=str(Path(folder) / f"widget-{name}.png"))
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core 4, fetched once by npm into a folder for caches."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kefu" / "tests"
+    source = cache / "node_modules" / "axe-core" / "axe.min.js"
+    if not source.exists():
+        npm = shutil.which("npm")
+        if npm is None:
+            pytest.skip("npm was not found on PATH; install Node.js to check the widget with axe-core")
+        cache.mkdir(parents=True, exist_ok=True)
+        command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(cache), "axe-core@4"]
+        done = subprocess.run(command, capture_output=True, timeout=120, check=False)
+        if done.returncode or not source.exists():
+            pytest.skip("npm could not fetch axe-core (no network?); the widget was not checked with it")
+    return source.read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -139,9 +139,8 @@ class Conversation {
   send(text) {
     const id = newId();
     const last = this.items().filter((item) => ["user", "bot", "agent"].includes(item.role)).pop();
-    this.store.pend(id, { text, at: Date.now(), after: last ? last.key : "" });
     this.on.sent(text);
-    return this.run(id);
+    return this.run(id, { text, at: Date.now(), after: last ? last.key : "" });
   }
 
   retry(id) {
@@ -149,9 +148,14 @@ class Conversation {
     return this.run(id).catch(() => {});
   }
 
-  run(id) {
+  /** Gets the answer to a message that waits, or that is new: other tabs see it once this one holds its lock. */
+  run(id, message = null) {
     this.live.set(id, { text: "", state: "" });
-    const work = alone(`${this.store.key}:${id}`, () => this.answer(id)).finally(() => {
+    const work = alone(`${this.store.key}:${id}`, async () => {
+      if (message) this.store.pend(id, message);
+      this.on.changed();
+      return this.answer(id);
+    }).finally(() => {
       this.running.delete(id);
       this.on.changed();
     });
@@ -287,7 +291,7 @@ class Conversation {
   // ---- the rest -------------------------------------------------------------------------------
 
   async rate(message, value, reason) {
-    await this.api.post("api/feedback", { message_id: message.id, value, reason });
+    await this.api.post("api/feedback", { message_id: message.id, value, ...(reason && { reason }) });
     message.feedback = value;
     const known = this.history.find((one) => one.id === message.id);
     if (known) known.feedback = value;

@@ -172,7 +172,8 @@ class Widget {
   async shutOut() {
     if (new URL(this.options.base).origin === location.origin) return false;
     try {
-      await fetch(`${this.options.base}widget.css`, { mode: "no-cors", cache: "no-store" });
+      const answer = await fetch(`${this.options.base}widget.css`, { cache: "no-store" }); // open to every site
+      if (!answer.ok) return false;
     } catch {
       return false;
     }

@@ -197,8 +197,9 @@ class Panel {
     this.working = working;
     const state = lost ? "offline" : this.state !== "ready" ? this.state : working ? "answering" : "ready";
     this.status.dataset.state = state;
-    this.status.firstChild.textContent = this.t(`status_${state}`) + (state === "ready" ? this.t("status_more") : "");
-    const shown = items.length || this.reading ? items : [{ key: "welcome", role: "welcome", company: this.company, questions: this.questions }];
+    this.status.firstChild.textContent = `${this.t(`status_${state}`)} · ${this.t("role")}`;
+    const shown = items.length || this.reading ? [...items] : [{ key: "welcome", role: "welcome", company: this.company, questions: this.questions }];
+    if (["starting", "failed"].includes(this.state) && !lost) shown.push({ key: "state", role: "note", text: this.state });
     this.thread.draw(shown);
     this.list.classList.toggle("empty", !items.length);
     this.sized();
@@ -268,11 +269,11 @@ class Panel {
       failed.textContent = problem || "";
       if (!problem) this.cover(null);
     };
-    return h("form", { class: "sheet", role: "dialog", "aria-modal": "true", "aria-labelledby": "ask", "aria-describedby": "ask-more", onsubmit: submit },
+    return h("div", { class: "sheet", role: "dialog", "aria-modal": "true", "aria-labelledby": "ask", "aria-describedby": "ask-more" }, h("form", { onsubmit: submit },
       h("h2", { id: "ask" }, title), h("p", { id: "ask-more" }, words),
       field ? [h("label", { for: "field" }, this.t("person_note")), field] : null, failed,
       h("menu", { role: "presentation" }, h("button", { type: "button", class: "plain", onclick: () => this.cover(null) }, this.t("cancel")),
-        h("button", { type: "submit", class: "primary" }, action)));
+        h("button", { type: "submit", class: "primary" }, action))));
   }
 
   askPerson(work) {

@@ -18,7 +18,7 @@ class Thread {
   }
 
   draw(items) {
-    const last = items.filter((item) => !["person", "note"].includes(item.role)).pop();
+    const last = items.filter((item) => !["person", "note", "welcome"].includes(item.role)).pop();
     const keys = new Set(items.map((item) => item.key));
     for (const [key, entry] of this.drawn) {
       if (keys.has(key)) continue;
@@ -161,6 +161,7 @@ class Thread {
       item.feedback = value;
       paint();
       thanks.textContent = "";
+      thanks.classList.remove("bad");
       try {
         await this.act.rate(item, value, reason);
         if (value === "like" || why.hidden) thanks.textContent = this.t("thanks");
@@ -168,6 +169,7 @@ class Thread {
         item.feedback = before;
         paint();
         thanks.textContent = this.t("rate_failed");
+        thanks.classList.add("bad");
       }
     };
     const choose = (value) => {
