@@ -18,6 +18,11 @@ class RasaSettings(BaseModel):
         SecretStr(""),
         description="Token of Rasa's HTTP API and webhooks, sent as `?token=`; sees every conversation.",
     )
+    guard_webhooks: bool = Field(
+        True,
+        description="Where the token is set, ask for it (or an API key or a JWT) at the REST and callback channels, "
+        "too; false: customers write without one.",
+    )
 
 
 class SocketIOSettings(BaseModel):

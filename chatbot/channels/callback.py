@@ -87,6 +87,10 @@ class CallbackChannel:
         self._max_chars = max_chars
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
+        token = settings.token.get_secret_value()
+        self._address = httpx.URL(settings.url).copy_merge_params(
+            {settings.token_name: token} if token else {}
+        )
         self._last: dict[str, asyncio.Task[None]] = {}
         """Of each conversation the task that posts its newest answer."""
         self._pending: set[asyncio.Task[None]] = set()
@@ -233,7 +237,7 @@ class CallbackChannel:
         if self._client is None:
             self._client = self._new_client()
         try:
-            answer = await self._client.post(self._settings.url, json=body)
+            answer = await self._client.post(self._address, json=body)
         except httpx.HTTPError as error:
             raise _NotTaken(type(error).__name__, again=True) from None
         if not answer.is_success:
@@ -245,12 +249,10 @@ class CallbackChannel:
 
     def _new_client(self) -> httpx.AsyncClient:
         settings = self._settings
-        token = settings.token.get_secret_value()
         password = settings.password.get_secret_value()
         return httpx.AsyncClient(
             headers={name: value.get_secret_value() for name, value in settings.headers.items()},
             auth=(settings.username, password) if settings.username else None,
-            params={settings.token_name: token} if token else None,
             timeout=settings.timeout_s,
             follow_redirects=False,
             transport=self._transport,

@@ -61,6 +61,7 @@ class RasaGuard:
 
     def __init__(self, settings: Settings) -> None:
         self._token = settings.rasa.token.get_secret_value().encode()
+        self._guards_webhooks = bool(self._token) and settings.rasa.guard_webhooks
         auth = settings.auth
         self._open = not (self._token or auth.jwt_secret.get_secret_value() or auth.jwt_public_key)
 
@@ -97,6 +98,8 @@ class RasaGuard:
             return
         admission = _admission(request)
         admission.check("chat")
+        if self._guards_webhooks:
+            self._known(admission)
         if admission.caller.role == "user":
             self._own(admission, sender)
 
@@ -117,8 +120,8 @@ class RasaGuard:
     def _known(admission: Admission) -> None:
         if not admission.caller.identity:
             raise AuthError(
-                "User is not authenticated; send `?token=` with the value of KEFU_RASA__TOKEN, an API key with "
-                "scope read, or a JWT {user: {username, role}} signed with KEFU_AUTH__JWT_SECRET"
+                "User is not authenticated; send `?token=` with the value of KEFU_RASA__TOKEN, an API key, "
+                "or a JWT {user: {username, role}} signed with KEFU_AUTH__JWT_SECRET"
             )
 
 
