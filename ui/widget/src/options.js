@@ -39,7 +39,8 @@ function warn(words) {
 /** The page's language as a primary subtag ("zh" of "zh-Hans-CN"), "" where it says none. */
 function pageLanguage(options) {
   const asked = options.language.toLowerCase() === "auto" ? document.documentElement.lang : options.language;
-  return (asked || "").trim().toLowerCase().split(/[-_]/)[0];
+  const primary = (asked || "").trim().toLowerCase().split(/[-_]/)[0];
+  return /^[a-z]{2,3}$/.test(primary) ? primary : "";
 }
 
 /** The language of the interface: the tag's, the page's, the browser's, else English. */
