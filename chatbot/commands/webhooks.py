@@ -197,9 +197,12 @@ def _attempted(outbox: Outbox, event_id: str) -> Delivery:
 
 @contextmanager
 def _outbox() -> Iterator[Outbox]:
-    from chatbot.assembly import open_database
+    # not by the assembly, whose import takes seconds
+    from chatbot.storage import Database
 
-    database = open_database(settings())
+    settings().data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database.open(settings().resolved_database_url)
+    database.upgrade()
     try:
         yield Outbox(database)
     finally:
