@@ -21,6 +21,7 @@ from chatbot.channels.live import LiveTurns
 from chatbot.errors import StorageError
 from chatbot.storage import Conversations
 from chatbot.turn import Action, Attachment, Button, Message, Reply, Source
+from tests.chatbot.channels.served import served
 from tests.chatbot.channels.serving import serving
 from tests.fakes import FakeBot
 
@@ -500,3 +501,24 @@ def test_the_turns_of_lost_clients_leave_nothing_behind(
             list(pool.map(leave, range(80)))
         until(lambda: len(app.state.turns) == 0)
         until(lambda: len(made[0]) == 0)
+
+
+def test_two_processes_give_one_reply_and_resume_each_others_streams(tmp_path: Path) -> None:
+    url, data = f"sqlite:///{tmp_path / 'kefu.db'}", str(tmp_path)
+    body = {"message": "slow one", "message_id": str(uuid.uuid4())}
+    with served(url, delay_s=0.05, data_dir=data) as one, served(url, delay_s=0.05, data_dir=data) as two:
+        with httpx.stream("POST", f"{one.address}/api/chat", json=body, headers=SSE) as stream:
+            start = events(read_until(stream.iter_lines(), "data: ") + "\n")[0]["data"]
+        rest = resumed(two.address, body, "0")
+        assert told(rest) == "echo: slow one"
+        addresses = [server.address for server in (one, two) for _ in range(5)]
+        with ThreadPoolExecutor(10) as pool:
+            answers = list(pool.map(lambda address: httpx.post(f"{address}/api/chat", json=body), addresses))
+            assert {answer.status_code for answer in answers} == {200}
+            replies = {answer.json()["message_id"] for answer in answers}
+            assert replies == {rest[-1]["data"]["reply"]["message_id"]}
+            other = {**body, "message": "other"}
+            refused = pool.map(lambda address: httpx.post(f"{address}/api/chat", json=other), addresses)
+            assert {answer.status_code for answer in refused} == {409}
+        history = f"{two.address}/api/conversations/{start['conversation_id']}/messages"
+        assert len(httpx.get(history, headers=bearer(start["token"])).json()["messages"]) == 2

@@ -412,7 +412,7 @@ def test_the_first_piece_goes_out_at_once(make_app: Callable[..., FastAPI]) -> N
                         if "first " in line:
                             delays.append(time.perf_counter() - spoken[-1])
                             break
-    assert sorted(delays)[len(delays) // 2] < 0.02
+    assert sorted(delays)[2] < 0.02  # other work on the machine delays some, buffering would delay all
 
 
 def test_long_conversations_are_taken_up_to_a_megabyte(http: TestClient) -> None:
