@@ -54,7 +54,7 @@ def served(
     process = subprocess.Popen([sys.executable, "-m", "tests.chatbot.channels.served", options])
     address = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while True:
             assert process.poll() is None, "the server ended"
             assert time.monotonic() < deadline, "the server did not become ready"
