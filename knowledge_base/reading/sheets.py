@@ -50,6 +50,8 @@ def read_workbook(path: Path, rule: LanguageRule) -> list[Entry]:
                 raise ReadError(
                     f"{where}: the entry {entry.id!r} is in another sheet too; remove or rename one"
                 )
+    if not entries:
+        raise ReadError(f"{path}: found no sheets, expected one with questions and answers; save it again")
     return list(entries.values())
 
 

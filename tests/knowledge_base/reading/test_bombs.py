@@ -66,15 +66,16 @@ BOMBS: dict[str, Callable[[], str | bytes]] = {
     ),
     "aliases.yml": _groups_by_alias,
     "cell.xlsx": lambda: workbook(
+        [],
         raw=(
             '<row r="1"><c r="A1" t="inlineStr"><is><t>question</t></is></c>'
             '<c r="B1" t="inlineStr"><is><t>answer</t></is></c></row>'
             '<row r="2"><c r="A2" t="inlineStr"><is><t>q</t></is></c>'
             f'<c r="B2" t="inlineStr"><is><t>{"a" * (190 * MB)}</t></is></c></row>'
-        )
+        ),
     ),
     "unnamed.xlsx": lambda: workbook(
-        raw="<row><c t='inlineStr'><is><t>question</t></is></c></row>" * 1_400_000
+        [], raw="<row><c t='inlineStr'><is><t>question</t></is></c></row>" * 1_400_000
     ),
     "attributes.html": lambda: "<div " + " ".join(f"a{n}='x'" for n in range(1_600_000)) + ">x</div>",
     "groups.yml": lambda: "- group: g\n  entries: {en: {question: q, answer: a}}\n" * 150_000,
@@ -87,6 +88,9 @@ BOMBS: dict[str, Callable[[], str | bytes]] = {
     ),
 }
 
+SOUND = ("spaces.md",)
+"""Not too large, only slow to read once."""
+
 
 @pytest.mark.parametrize("name", list(BOMBS))
 def test_a_bomb_costs_little_time_and_memory(name: str, tmp_path: Path) -> None:
@@ -95,7 +99,7 @@ def test_a_bomb_costs_little_time_and_memory(name: str, tmp_path: Path) -> None:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     del content
     said, seconds, rise_mb = _apart(path)
-    assert said.startswith((name, "read")), said
+    assert said.startswith("read" if name in SOUND else name), said
     assert seconds < 5
     assert rise_mb < 200
 

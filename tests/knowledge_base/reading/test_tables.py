@@ -123,3 +123,8 @@ def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(ReadError, match="found a folder"):
         read_entries(tmp_path / "folder.csv")
+
+
+def test_a_workbook_without_sheets_is_named(read: Read) -> None:
+    with pytest.raises(ReadError, match="found no sheets"):
+        read("a.xlsx", workbook())
