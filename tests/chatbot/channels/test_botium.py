@@ -30,7 +30,7 @@ const driver = new BotDriver()
   .setCapability('SIMPLEREST_METHOD', 'POST')
   .setCapability('SIMPLEREST_HEADERS_TEMPLATE', { 'Content-Type': 'application/json' })
   .setCapability('SIMPLEREST_BODY_TEMPLATE', { sender: '{{botium.conversationId}}', message: '{{msg.messageText}}' })
-  .setCapability('SIMPLEREST_RESPONSE_JSONPATH', '$.*')
+  .setCapability('SIMPLEREST_RESPONSE_JSONPATH', '$.text')
   .setCapability('SIMPLEREST_BODY_JSONPATH', '$.*')
   .setCapability('SIMPLEREST_BUTTONS_JSONPATH', '$.buttons.*.title')
   .setCapability('SIMPLEREST_MEDIA_JSONPATH', '$.image')
@@ -87,6 +87,6 @@ def test_texts_buttons_and_pictures_arrive(
         {"text": "second 退货", "buttons": [], "media": []},
         {"text": "Which?", "buttons": ["A", "B"], "media": []},
         {"text": "Here.", "buttons": [], "media": []},
-        {"text": None, "buttons": [], "media": ["https://shop.example/a.png"]},
+        {"text": "", "buttons": [], "media": ["https://shop.example/a.png"]},
     ]
     assert len({message.conversation_id for message in bot.seen}) == 1
