@@ -1,7 +1,6 @@
 """Sentences to vectors.
 
-The only module of the serving path that knows sentence-transformers, and loads
-it only for a model that :mod:`knowledge_base.bert` cannot run.
+The only module of the serving path that knows sentence-transformers.
 """
 
 from __future__ import annotations
@@ -17,10 +16,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from knowledge_base.bert import MIDDLE_SHARE, BertEncoder
 from knowledge_base.errors import KnowledgeError
 
-__all__ = ["Embedder", "JointEmbedder", "LibraryEncoder", "SentenceEmbedder"]
+__all__ = ["Embedder", "JointEmbedder", "SentenceEmbedder"]
 
 Vectors = NDArray[np.float32]
 
@@ -104,7 +102,8 @@ class SentenceEmbedder:
     Raises:
         KnowledgeError: the model cannot be loaded.
 
-    Thread-safe.
+    Thread-safe: encoding takes a lock, for two encoders on the same cores only
+    slow each other down.
     """
 
     def __init__(
@@ -116,21 +115,33 @@ class SentenceEmbedder:
         threads: int = 0,
         middle: int = 0,
     ) -> None:
-        if threads:
-            import torch
+        import torch
+        from sentence_transformers import SentenceTransformer
 
+        if threads:
             torch.set_num_threads(threads)
         is_e5 = "e5" in Path(path_or_id).name.lower()
         self._query_prefix = query_prefix if query_prefix is not None else ("query: " if is_e5 else "")
         self._passage_prefix = (
             passage_prefix if passage_prefix is not None else ("passage: " if is_e5 else "")
         )
-        self._encoder: _Encoder = BertEncoder.open(Path(path_or_id), middle) or LibraryEncoder(
-            path_or_id, middle
-        )
-        self.dimension = self._encoder.dimension
+        try:
+            self._model = SentenceTransformer(path_or_id, device="cpu", model_kwargs={"dtype": torch.float32})
+        except (OSError, ValueError, KeyError) as error:
+            raise KnowledgeError(
+                f"the embedder {path_or_id!r} cannot be loaded ({type(error).__name__}); expected a "
+                "sentence-transformers folder or id: run `kefu models verify`, or set KEFU_EMBEDDER__MODEL"
+            ) from error
+        _map_words(self._model, Path(path_or_id) / "model.safetensors")
+        self.dimension = int(self._model.get_embedding_dimension() or 0)
         self._middle = middle
+        if middle:
+            self._model[0].auto_model.config.output_hidden_states = True
+            self._model.append(_beside_middle_layer(middle))
+            self.dimension *= 2
+        self._model.eval()
         self.fingerprint = self._fingerprint(path_or_id)
+        self._lock = threading.Lock()
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of questions, shape (n, dimension), L2-normalised."""
@@ -144,16 +155,32 @@ class SentenceEmbedder:
     def max_tokens(self) -> int:
         """Tokens of a text that count for its vector, without those of the prefix and at the edges."""
         prefixes = sorted({self._query_prefix, self._passage_prefix})
-        return self._encoder.max_tokens - max(self.count_tokens(prefixes))
+        read = self._model.get_max_seq_length()
+        longest = _LONGEST if read is None else int(read) - _EDGE_TOKENS
+        return longest - max(self.count_tokens(prefixes))
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each whole text, without those at its edges."""
-        return self._encoder.count_tokens(texts) if texts else []
+        if not texts:
+            return []
+        with self._lock:  # a tokenizer is not to be used by two threads
+            ids = self._model.tokenizer(
+                list(texts), add_special_tokens=False, truncation=False, verbose=False
+            )
+        return [len(each) for each in ids["input_ids"]]
 
     def _encode(self, texts: list[str]) -> Vectors:
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        return self._encoder.encode(texts)
+        with self._lock:
+            vectors = self._model.encode(
+                texts,
+                batch_size=32,
+                normalize_embeddings=True,
+                convert_to_numpy=True,
+                show_progress_bar=False,
+            )
+        return np.ascontiguousarray(vectors, dtype=np.float32)
 
     def _fingerprint(self, path_or_id: str) -> str:
         digest = hashlib.sha256()
@@ -168,76 +195,32 @@ class SentenceEmbedder:
         return digest.hexdigest()[:16]
 
 
-class _Encoder(Protocol):
-    """What :class:`SentenceEmbedder` reads its texts with, prefixes included."""
-
-    dimension: int
-    max_tokens: int
-    """Tokens of a text that are read, without those at its edges."""
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of texts, shape (n, dimension), float32, L2-normalised."""
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each whole text, without those at its edges."""
-
-
-class LibraryEncoder:
-    """Any model that the sentence-transformers library loads.
-
-    Args:
-        path_or_id: a folder made by it or a hub id.
-        middle: as of :class:`SentenceEmbedder`.
-
-    Raises:
-        KnowledgeError: the model cannot be loaded.
-    """
-
-    def __init__(self, path_or_id: str, middle: int = 0) -> None:
-        import torch
-        from sentence_transformers import SentenceTransformer
-
-        try:
-            self._model = SentenceTransformer(path_or_id, device="cpu", model_kwargs={"dtype": torch.float32})
-        except (OSError, ValueError, KeyError) as error:
-            raise KnowledgeError(
-                f"the embedder {path_or_id!r} cannot be loaded ({type(error).__name__}); expected a "
-                "sentence-transformers folder or id: run `kefu models verify`, or set KEFU_EMBEDDER__MODEL"
-            ) from error
-        self.dimension = int(self._model.get_embedding_dimension() or 0)
-        if middle:
-            self._model[0].auto_model.config.output_hidden_states = True
-            self._model.append(_beside_middle_layer(middle))
-            self.dimension *= 2
-        self._model.eval()
-        read = self._model.get_max_seq_length()
-        self.max_tokens = _LONGEST if read is None else int(read) - _EDGE_TOKENS
-        self._lock = threading.Lock()
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of texts, shape (n, dimension), float32, L2-normalised."""
-        with self._lock:
-            vectors = self._model.encode(
-                list(texts),
-                batch_size=32,
-                normalize_embeddings=True,
-                convert_to_numpy=True,
-                show_progress_bar=False,
-            )
-        return np.ascontiguousarray(vectors, dtype=np.float32)
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each whole text, without those at its edges."""
-        with self._lock:  # a tokenizer is not to be used by two threads
-            ids = self._model.tokenizer(
-                list(texts), add_special_tokens=False, truncation=False, verbose=False
-            )
-        return [len(each) for each in ids["input_ids"]]
-
-
 _LONGEST = 8192
 """Tokens read of one text where the model names no limit."""
 _EDGE_TOKENS = 2
+
+_MIDDLE_SHARE = 0.2
+"""Of the middle layer in the cosine.  More of it finds more translations of near-duplicates,
+less of it more entries of a shop by short questions; a fifth costs little there."""
+
+
+def _map_words(model: Any, weights: Path) -> None:
+    """Leaves the table of word vectors in its file, of which only the rows that texts ask for come into memory.
+
+    Of a small multilingual encoder it is most of the weights: 384 of 470 MB of
+    e5-small.  Models without such a file or table stay as they are.
+    """
+    import torch
+    from safetensors import safe_open
+
+    words = model[0].auto_model.get_input_embeddings() if hasattr(model[0], "auto_model") else None
+    if not isinstance(words, torch.nn.Embedding) or not weights.is_file():
+        return
+    with safe_open(weights, "pt") as content:
+        names = [name for name in content.keys() if name.endswith("word_embeddings.weight")]  # noqa: SIM118
+        table = content.get_tensor(names[0]) if len(names) == 1 else None
+    if table is not None and table.shape == words.weight.shape and table.dtype == words.weight.dtype:
+        words.weight = torch.nn.Parameter(table, requires_grad=False)
 
 
 def _beside_middle_layer(layer: int) -> Any:
@@ -250,8 +233,8 @@ def _beside_middle_layer(layer: int) -> Any:
             middle = (features["all_layer_embeddings"][layer] * mask).sum(1) / mask.sum(1)
             unit = torch.nn.functional.normalize
             parts = (
-                unit(features["sentence_embedding"], dim=-1) * math.sqrt(1.0 - MIDDLE_SHARE),
-                unit(middle, dim=-1) * math.sqrt(MIDDLE_SHARE),
+                unit(features["sentence_embedding"], dim=-1) * math.sqrt(1.0 - _MIDDLE_SHARE),
+                unit(middle, dim=-1) * math.sqrt(_MIDDLE_SHARE),
             )
             return {**features, "sentence_embedding": torch.cat(parts, dim=-1)}
 
