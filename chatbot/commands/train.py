@@ -48,12 +48,16 @@ def judge(
         list[Path] | None, typer.Option(help="Question files; by default the shipped ones.")
     ] = None,
     epochs: Annotated[int, typer.Option(help="How often the questions are gone through.")] = 2,
+    go_on: Annotated[
+        bool, typer.Option("--go-on", help="Go on from the judge that is there, not from the untuned model.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder for judge and calibration.")] = _PACKAGE,
     as_json: AsJson = False,
 ) -> None:
     """Tune the answer judge and calibrate when to answer; about an hour on two cores."""
     from chatbot.assembly import build_embedder, sample_entries
-    from chatbot.training.run_judge import train_judge
+    from chatbot.models.probe import Probe
+    from chatbot.training.run_judge import PROBE_FILE, train_judge
     from chatbot.training.tune import TuneSettings
 
     files = data or sorted([*_DATA.glob("calibration_*.jsonl"), *_DATA.glob("judge_*.jsonl")])
@@ -63,7 +67,7 @@ def judge(
         build_embedder(settings()),
         settings().models_dir,
         out,
-        TuneSettings(epochs=epochs),
+        TuneSettings(epochs=epochs, start=Probe.load(_PACKAGE / PROBE_FILE) if go_on else None),
         lambda line: print(line, file=sys.stderr, flush=True),
     )
     if as_json:

@@ -48,6 +48,8 @@ LEVEL = 30.0
 """Height of the two answers' logits above all others."""
 _NEAR, _FAR = 2.0, 0.3
 """Weight of a near miss and of another wrong entry: the search tells the latter by itself."""
+_MANY = 60
+"""Entries from which the nearest wrong one is near enough to count as a near miss."""
 _RIDGE = 0.005
 """Inverse strength of the L2 penalty on standardised states; the best of
 0.001, 0.003, 0.005 and 0.01 in cross-validation."""
@@ -113,7 +115,7 @@ class Pair:
     question: int
     label: bool
     near: bool = False
-    """The entry is the near miss of a question that has no answer."""
+    """The entry is the near miss of a question that has no answer, or the nearest wrong one of many."""
 
 
 def pairs_of(cases: Sequence[Case], embedder: Embedder, whole: frozenset[str] = frozenset()) -> list[Pair]:
@@ -133,7 +135,7 @@ def pairs_of(cases: Sequence[Case], embedder: Embedder, whole: frozenset[str] = 
             if case.id not in whole:
                 found = [e for e in found if e not in question.answers][:1]
             for e in sorted({*found, *question.answers, *near}):
-                near_miss = not question.answers and e == question.near
+                near_miss = e not in question.answers and (e == question.near or len(case.entries) >= _MANY)
                 pairs.append(Pair(case.id, e, q, e in question.answers, near_miss))
     return pairs
 

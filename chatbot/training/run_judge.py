@@ -19,8 +19,9 @@ from chatbot.training.tune import TuneSettings, tune_judge
 from knowledge_base.embed import Embedder
 from knowledge_base.entry import Entry
 
-__all__ = ["held_out_cases", "train_judge"]
+__all__ = ["PROBE_FILE", "held_out_cases", "train_judge"]
 
+PROBE_FILE = "judge_probe.npz"
 _HELD_OUT = 5
 """Every fifth knowledge base of a language calibrates and is not trained on."""
 
@@ -65,7 +66,7 @@ def train_judge(
         settings=settings,
         report=report,
     )
-    tuned.probe.save(out / "judge_probe.npz")
+    tuned.probe.save(out / PROBE_FILE)
     known = {(p.case, p.entry, p.question): float(v) for p, v in zip(pairs, tuned.log_odds, strict=True)}
 
     def judge(case: Case, entry: int, question: int) -> float:

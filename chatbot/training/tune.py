@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chatbot.errors import BadRequestError
 from chatbot.models.probe import ADAPTED, Adapter, Probe
 from chatbot.prompt import FORMAT_VERSION
 from chatbot.training.judge import (
@@ -54,6 +55,8 @@ class TuneSettings:
     """Entries a step, each with all its questions."""
     dropout: float = 0.05
     seed: int = 7
+    start: Probe | None = None
+    """A tuned judge of the same shape to go on from; None: the untuned model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,8 @@ def tune_judge(
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     adapters = _adapt(upper, chosen)
+    if chosen.start is not None:
+        _load(adapters, chosen.start, chosen)
     hidden_size = int(model.config.hidden_size)
     head = torch.nn.Linear(hidden_size, 1)
     labels = torch.tensor([float(pair.label) for pair in pairs])
@@ -126,7 +131,10 @@ def tune_judge(
         return ends / (ends.pow(2).mean(1, keepdim=True) + 1e-6).sqrt()
 
     train = [b for b in every if pairs[b.numbers[0]].case not in held_out]
-    scale = _start(head, train[::4], forward, labels, importance)
+    if chosen.start is not None:
+        scale = _as_before(head, chosen.start)
+    else:
+        scale = _start(head, train[::4], forward, labels, importance)
     parameters = [p for adapter in adapters.values() for p in adapter.parameters()]
     optimiser = torch.optim.AdamW(
         [
@@ -204,6 +212,36 @@ def _start(
         head.weight[0].copy_(torch.from_numpy(weights))
         head.bias.fill_(bias)
     return torch.from_numpy(scale)
+
+
+def _as_before(head: Any, start: Probe) -> Any:
+    """Sets the read-out to that of a tuned judge, whose bias is in its weights; gives its units."""
+    import torch
+
+    with torch.no_grad():
+        head.weight[0].copy_(torch.from_numpy(start.weights))
+        head.bias.zero_()
+    return torch.from_numpy(start.scale)
+
+
+def _load(adapters: dict[str, Any], start: Probe, chosen: TuneSettings) -> None:
+    """Sets the adapters to those of a tuned judge.
+
+    Raises:
+        BadRequestError: it was tuned in another shape.
+    """
+    import torch
+
+    if set(adapters) != set(start.adapters) or start.layers != chosen.layers:
+        raise BadRequestError(
+            f"the judge to go on from has {start.layers} layers and {len(start.adapters)} adapters; expected "
+            f"{chosen.layers} and {len(adapters)}: tune from the untuned model instead"
+        )
+    with torch.no_grad():
+        for name, adapter in adapters.items():
+            found = start.adapters[name]
+            adapter.down.copy_(torch.from_numpy(found.down.astype(np.float32)))
+            adapter.up.copy_(torch.from_numpy(found.up.astype(np.float32)) * (chosen.rank / chosen.alpha))
 
 
 def _read(

@@ -9,7 +9,7 @@ import pytest
 from chatbot.errors import SettingsError
 from chatbot.settings import load_settings, setting_rows
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -17,11 +17,20 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_every_setting_has_help_and_stands_in_the_readme() -> None:
-    text = README.read_text(encoding="utf-8")
+def test_every_setting_stands_in_the_docs_with_its_default_and_help() -> None:
+    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     for row in setting_rows():
         assert row.help, row.variable
-        assert f"`{row.variable}`" in text, f"{row.variable} is missing in README.md"
+        default = f"`{row.default}`" if row.default else ""
+        line = f"| `{row.variable}` | {default} | {row.help} |"
+        assert line in text, f"docs/settings.md lacks the line: {line}"
+
+
+def test_every_general_setting_stands_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for row in setting_rows():
+        if "__" not in row.variable:
+            assert f"`{row.variable}`" in text, f"{row.variable} is missing in README.md"
 
 
 def test_a_nested_setting_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
