@@ -30,8 +30,8 @@ __all__ = ["Database"]
 BUSY_TIMEOUT_S = 30.0
 """How long a transaction waits for another process's, in seconds."""
 
-_WRITERS_PAUSE_S = 0.002
-"""Pause between two attempts to become the database's one writer, in seconds."""
+_WRITERS_PAUSE_S, _GAP_S = 0.0005, 0.001
+"""Pause between two attempts to become the database's one writer, and the gap that is left for them, in seconds."""
 
 _UNSYNCED = "kefu_unsynced"
 """Execution option of a transaction that need not be on the disk when it ends."""
@@ -47,9 +47,8 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
-        # One writer at a time in this process: waiting here is fair and wakes at
-        # once, waiting for SQLite's file lock is neither.
-        self._writing = threading.Lock()
+        # Waiting here is fair and wakes at once, waiting for SQLite's file lock is neither.
+        self._writers = _Writers()
 
     @classmethod
     def open(cls, url: str, *, pool_size: int = 16, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
@@ -114,7 +113,7 @@ class Database:
         Raises:
             StorageError: nothing was stored; the text says why.
         """
-        with self._turn_to_write(), self._connection() as connection:
+        with self._turn_to_write(urgent=not synced), self._connection() as connection:
             connection = connection.execution_options(**{_UNSYNCED: not synced})
             with connection.begin():
                 if not synced and not self._is_sqlite:
@@ -158,16 +157,51 @@ class Database:
             yield connection
 
     @contextmanager
-    def _turn_to_write(self) -> Iterator[None]:
+    def _turn_to_write(self, *, urgent: bool = False) -> Iterator[None]:
         if not self._is_sqlite:
             yield
             return
-        if not self._writing.acquire(timeout=BUSY_TIMEOUT_S):
+        if not self._writers.enter(urgent, BUSY_TIMEOUT_S):
             raise StorageError(_BUSY)
         try:
             yield
         finally:
-            self._writing.release()
+            self._writers.leave()
+
+
+class _Writers:
+    """Lets the threads of this process write one after another, the urgent ones first.
+
+    Between two that follow each other at once it leaves a gap in which another
+    process finds the file unlocked: SQLite lets whoever comes back first go first.
+    """
+
+    def __init__(self) -> None:
+        lock = threading.Lock()
+        self._urgent = threading.Condition(lock)
+        self._others = threading.Condition(lock)
+        self._urgent_waiting = 0
+        self._busy = False
+        self._left = 0.0
+
+    def enter(self, urgent: bool, timeout_s: float) -> bool:
+        """Waits for its turn; false when it has not come in time."""
+        line = self._urgent if urgent else self._others
+        with line:
+            self._urgent_waiting += urgent
+            mine = line.wait_for(lambda: not self._busy and (urgent or not self._urgent_waiting), timeout_s)
+            self._urgent_waiting -= urgent
+            self._busy = self._busy or mine
+        if mine and not urgent and time.monotonic() - self._left < _GAP_S:
+            time.sleep(_GAP_S)
+        return mine
+
+    def leave(self) -> None:
+        """Calls the next one."""
+        with self._urgent:
+            self._busy = False
+            self._left = time.monotonic()
+            (self._urgent if self._urgent_waiting else self._others).notify()
 
 
 class _SQLiteRules:

@@ -32,7 +32,7 @@ def test_nobody_gives_back_what_another_holds(database: Database) -> None:
 
 
 def test_a_silent_holder_loses_its_tickets_and_learns_of_it(database: Database) -> None:
-    tickets = Tickets(database, lease_s=0.0)
+    tickets = Tickets(database, lease_s=-1.0)
     tickets.exchange("one", take=["c"])
     patient = Tickets(database, lease_s=60.0)
     assert patient.exchange("two", ask=["c"]).heads == {}
