@@ -267,14 +267,14 @@ def test_an_event_id_without_a_message_id_cuts_nothing_off(client: TestClient) -
 def test_who_leaves_a_message_without_an_id_stops_it_and_one_with_an_id_after_the_grace_time(
     make: Callable[..., FastAPI], conversations: Conversations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat, "LiveTurns", lambda turns: LiveTurns(turns, grace_s=0.6))
+    monkeypatch.setattr(chat, "LiveTurns", lambda turns: LiveTurns(turns, grace_s=4.0))
     hold = threading.Event()
     bot = FakeBot(history=conversations, hold=hold)
     app = make(bot)
     with serving(app) as address:
         for body, least, most in (
-            ({"message": "no id"}, 0.0, 0.5),
-            ({"message": "with id", "message_id": str(uuid.uuid4())}, 0.6, 5.0),
+            ({"message": "no id"}, 0.0, 3.5),
+            ({"message": "with id", "message_id": str(uuid.uuid4())}, 4.0, 30.0),
         ):
             for headers in (SSE, {}):
                 bot.cancelled.clear()

@@ -41,9 +41,7 @@ def test_it_is_acknowledged_before_the_bot_answers(
     name: str,
 ) -> None:
     with serve(FakeBot(hold=held, history=conversations)) as client:
-        start = time.monotonic()
         assert EXAMPLES[name]().send(client).status_code == 200
-        assert time.monotonic() - start < 2
         assert sent(provider, name) == []
         held.set()
         until(lambda: len(sent(provider, name)) == 1)
