@@ -63,6 +63,7 @@ def serve(settings: Settings) -> None:
             log_level="warning",
             timeout_graceful_shutdown=5,
             server_header=False,
+            ws_max_size=1_000_000,
             # Whose word is believed is a setting of ours, see chatbot.channels.door.
             proxy_headers=False,
         )
