@@ -115,7 +115,7 @@ def address(kefu: Kefu) -> Iterator[str]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
-    until(lambda: server.started)
+    until(lambda: server.started, 100)
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     server.should_exit = True
     thread.join(10)
@@ -141,7 +141,7 @@ def sdk_address(address: str) -> Iterator[str]:
         command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     ) as process:
         url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 200
         while time.monotonic() < deadline and process.poll() is None:
             try:
                 httpx.get(f"{url}/health", trust_env=False)
