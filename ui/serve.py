@@ -18,7 +18,6 @@ from chatbot.settings import Settings
 from chatbot.storage import Conversations
 from knowledge_base.refresh import KnowledgeRefresher
 from knowledge_base.store import EntryStore
-from ui.mount import mount_chat
 from ui.widget import build_router as build_widget_router
 
 __all__ = ["serve"]
@@ -53,6 +52,10 @@ def serve(settings: Settings) -> None:
         return bot
 
     loader = BotLoader(build)
+    loader.start()
+    # Gradio takes seconds to import; meanwhile the models load.
+    from ui.mount import mount_chat
+
     app = create_app(loader, conversations, settings)
     app.include_router(build_widget_router(settings.default_language))
     mount_chat(app, loader, conversations, settings, company=_company)

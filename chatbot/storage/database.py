@@ -33,6 +33,8 @@ BUSY_TIMEOUT_S = 30.0
 _WRITERS_PAUSE_S, _GAP_S = 0.0005, 0.001
 """Pause between two attempts to become the database's one writer, and the gap that is left for them, in seconds."""
 
+_URGENT_IN_A_ROW = 8
+
 _UNSYNCED = "kefu_unsynced"
 """Execution option of a transaction that need not be on the disk when it ends."""
 
@@ -172,36 +174,47 @@ class Database:
 class _Writers:
     """Lets the threads of this process write one after another, the urgent ones first.
 
-    Between two that follow each other at once it leaves a gap in which another
-    process finds the file unlocked: SQLite lets whoever comes back first go first.
+    After some urgent ones in a row one of the others goes, so that none of them
+    waits for ever.  Between two that follow each other at once it leaves a gap in
+    which another process finds the file unlocked: SQLite lets whoever comes back
+    first go first.
     """
 
     def __init__(self) -> None:
-        lock = threading.Lock()
-        self._urgent = threading.Condition(lock)
-        self._others = threading.Condition(lock)
-        self._urgent_waiting = 0
+        self._changed = threading.Condition()
+        self._waiting = {True: 0, False: 0}
         self._busy = False
+        self._in_a_row = 0
         self._left = 0.0
 
     def enter(self, urgent: bool, timeout_s: float) -> bool:
         """Waits for its turn; false when it has not come in time."""
-        line = self._urgent if urgent else self._others
-        with line:
-            self._urgent_waiting += urgent
-            mine = line.wait_for(lambda: not self._busy and (urgent or not self._urgent_waiting), timeout_s)
-            self._urgent_waiting -= urgent
-            self._busy = self._busy or mine
+        with self._changed:
+            self._waiting[urgent] += 1
+            mine = self._changed.wait_for(lambda: self._is_next(urgent), timeout_s)
+            self._waiting[urgent] -= 1
+            if mine:
+                self._busy = True
+                self._in_a_row = self._in_a_row + 1 if urgent else 0
+            else:
+                self._changed.notify_all()  # those behind it need not wait for it any more
         if mine and not urgent and time.monotonic() - self._left < _GAP_S:
             time.sleep(_GAP_S)
         return mine
 
     def leave(self) -> None:
         """Calls the next one."""
-        with self._urgent:
+        with self._changed:
             self._busy = False
             self._left = time.monotonic()
-            (self._urgent if self._urgent_waiting else self._others).notify()
+            self._changed.notify_all()
+
+    def _is_next(self, urgent: bool) -> bool:
+        if self._busy:
+            return False
+        if self._waiting[True] and self._waiting[False]:
+            return urgent == (self._in_a_row < _URGENT_IN_A_ROW)
+        return True
 
 
 class _SQLiteRules:

@@ -7,7 +7,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from alembic.runtime.migration import MigrationContext
 
 from chatbot.errors import BadRequestError, SettingsError, StorageError
 from chatbot.storage import Conversations, Database, tables
+from chatbot.storage.database import _Writers
 from chatbot.turn import Action, Intent, Message, Reply, Trace
 from knowledge_base import store
 
@@ -212,3 +215,40 @@ def test_a_broken_rule_is_not_taken_for_trouble_with_the_database(database: Data
         connection.execute(
             sa.insert(tables.feedback).values(message_id="x", value="y", reason="", created_at=None)
         )
+
+
+def test_a_stream_of_urgent_writes_does_not_keep_the_others_waiting() -> None:
+    writers = _Writers()
+    ended = threading.Event()
+    let_in = []
+
+    def urgent() -> None:
+        while not ended.is_set():
+            assert writers.enter(True, 30)
+            let_in.append("urgent")
+            writers.leave()
+
+    def other() -> None:
+        for _ in range(20):
+            assert writers.enter(False, 30)
+            let_in.append("other")
+            writers.leave()
+
+    with ThreadPoolExecutor(5) as pool:
+        streams = [pool.submit(urgent) for _ in range(4)]
+        pool.submit(other).result(60)
+        ended.set()
+        for stream in streams:
+            stream.result(60)
+    assert let_in.count("other") == 20
+
+
+def test_a_writer_whose_time_is_up_lets_those_behind_it_in() -> None:
+    writers = _Writers()
+    assert writers.enter(False, 1)
+    with ThreadPoolExecutor(2) as pool:
+        impatient = pool.submit(writers.enter, True, 0.05)
+        assert not impatient.result(30)
+        behind = pool.submit(writers.enter, False, 30)
+        writers.leave()
+        assert behind.result(30)

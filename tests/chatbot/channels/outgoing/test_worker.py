@@ -154,7 +154,9 @@ def test_one_that_never_answers_holds_up_only_itself(
         for _ in range(10):
             exchange(conversations)
         work(outbox, lambda: len(receiver.received) == 20, local(workers=4, timeout_s=60))
-        assert {one.error for one in outbox.deliveries(endpoint_id=slow.id)} == {""}  # none has come to its end
+        assert {one.error for one in outbox.deliveries(endpoint_id=slow.id)} == {
+            ""
+        }  # none has come to its end
         assert {one.state for one in outbox.deliveries(endpoint_id=slow.id)} == {"pending"}
         work(
             outbox,
