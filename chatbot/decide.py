@@ -67,7 +67,11 @@ class Answerability:
 
     def judged_probability(self, hits: Sequence[Hit], language: str, log_odds: float) -> float:
         """Probability from the search and the judge."""
-        return _logistic(self.judged, {**features(hits, language), "judge": log_odds})
+        return self.judged_chance({**features(hits, language), "judge": log_odds})
+
+    def judged_chance(self, values: Mapping[str, float]) -> float:
+        """Probability from signals by name, the judge's among them."""
+        return _logistic(self.judged, values)
 
     def bound(self, language: str) -> float:
         """The judged threshold of a language."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ __all__ = [
     "calibrate",
     "entry_number",
     "fit_probe",
+    "outcomes",
     "pairs_of",
     "read_knowledge",
     "states",
@@ -286,6 +287,37 @@ class CalibrationReport:
     asked: float
     """Share of questions for which the judge was asked."""
     by_language: dict[str, dict[str, float]]
+    natural: dict[str, float] = field(default_factory=dict)
+    """The same of questions to a whole shop about topics that were not trained on; see :func:`outcomes`."""
+
+
+def outcomes(
+    model: Answerability,
+    cases: Sequence[Case],
+    embedder: Embedder,
+    judge: Callable[[Case, int, int], float],
+) -> dict[str, float]:
+    """What a calibrated decision that reads every question does with ``cases``.
+
+    Returns:
+        Shares: of answerable questions ``answered_right`` and ``false_abstain``,
+        of the others ``abstain_recall``.
+    """
+    of_question: dict[int, list[_Row]] = {}
+    for row in _decisions(cases, embedder, judge):
+        of_question.setdefault(row.question, []).append(row)
+    right, declined, rightly = [], [], []
+    for rows in of_question.values():
+        chances = [model.judged_chance(row.values) for row in rows]
+        best = int(np.argmax(chances))
+        given = chances[best] >= model.bound(rows[0].language)
+        if rows[0].answerable:
+            right.append(given and rows[best].right)
+            declined.append(not given)
+        else:
+            rightly.append(not given)
+    shares = {"answered_right": right, "false_abstain": declined, "abstain_recall": rightly}
+    return {name: _mean(np.array(values, dtype=bool)) for name, values in shares.items()}
 
 
 def calibrate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from chatbot.models import CATALOGUE, JUDGE_BASE, resolve_generator
@@ -10,6 +11,7 @@ from chatbot.training.judge import (
     CalibrationReport,
     Case,
     calibrate,
+    outcomes,
     pairs_of,
     read_knowledge,
     save_answerability,
@@ -53,7 +55,8 @@ def train_judge(
     """
     written = read_knowledge(data)
     natural = natural_cases(shop, embedder)
-    held_out = held_out_cases(written) | {case.id for case in natural.held_out}
+    calibrating = held_out_cases(written)
+    held_out = calibrating | {case.id for case in natural.held_out}
     cases = [*written, *natural.train, *natural.held_out]
     base = Path(resolve_generator(JUDGE_BASE, models_dir))
     pairs = pairs_of(cases, embedder, held_out)
@@ -72,6 +75,6 @@ def train_judge(
     def judge(case: Case, entry: int, question: int) -> float:
         return known[case.id, entry, question]
 
-    model, figures = calibrate([case for case in cases if case.id in held_out], embedder, judge)
+    model, figures = calibrate([case for case in written if case.id in calibrating], embedder, judge)
     save_answerability(model, out / "answerability.json")
-    return figures
+    return replace(figures, natural=outcomes(model, natural.held_out, embedder, judge))
