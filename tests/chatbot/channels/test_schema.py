@@ -50,6 +50,10 @@ ROUTES = [
 ]
 
 
+NOTHING_TO_SPOIL = {"POST /api/conversations", "GET /v1/models", "GET /v1/models/{model}"}
+"""Routes that take anything there is: no request to them is wrong."""
+
+
 def roles(route: str) -> tuple[str, ...]:
     """Who tries a route; tokens mean something to the own API only."""
     return ("nobody", "visitor", "forger") if "/api/" in route else ("nobody",)
@@ -71,8 +75,16 @@ def test_every_route_is_described_and_tried(app: FastAPI) -> None:
     assert sorted(operations(app)) == sorted(ROUTES)
 
 
-@pytest.mark.parametrize("mode", list(GenerationMode))
-@pytest.mark.parametrize(("route", "role"), [(route, role) for route in ROUTES for role in roles(route)])
+@pytest.mark.parametrize(
+    ("route", "role", "mode"),
+    [
+        (route, role, mode)
+        for route in ROUTES
+        for role in roles(route)
+        for mode in GenerationMode
+        if mode is GenerationMode.POSITIVE or route not in NOTHING_TO_SPOIL
+    ],
+)
 def test_no_request_breaks_the_server_or_its_description(
     app: FastAPI, route: str, role: str, mode: GenerationMode
 ) -> None:
