@@ -77,9 +77,7 @@ def resolve_judge(models_dir: Path) -> Path:
 def _write(base: Path, probe: Probe, path: Path) -> None:
     for old in (*path.parent.glob("*.gguf"), *path.parent.glob("*.json")):
         old.unlink(missing_ok=True)
-    vocabulary = GgufFile(base).fields["tokenizer.ggml.tokens"].contents()
-    yes, no = (_token(vocabulary, text, base) for text in ("Yes", "No"))
-    write_judge(base, probe, path, yes, no)
+    write_judge(base, probe, path, *_yes_no(base))
     _stamp(path, sha256_of(path))
 
 
@@ -119,9 +117,10 @@ def _fingerprint(probe: Probe) -> str:
     return digest.hexdigest()[:16]
 
 
-def _token(vocabulary: list[str], text: str, base: Path) -> int:
-    """The id of a token that is this very text."""
+def _yes_no(base: Path) -> tuple[int, int]:
+    """The ids of the tokens «Yes» and «No»."""
+    vocabulary: list[str] = GgufFile(base).fields["tokenizer.ggml.tokens"].contents()
     try:
-        return vocabulary.index(text)
+        return vocabulary.index("Yes"), vocabulary.index("No")
     except ValueError:
-        raise ModelError(f"{base} has no token {text!r}, which the answer judge needs") from None
+        raise ModelError(f"{base} has no token «Yes» or «No», which the answer judge needs") from None

@@ -25,7 +25,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     monkeypatch.setattr(judge, "write_judge", write)
     monkeypatch.setattr(judge, "resolve_generator", lambda _id, _folder: tmp_path / "base.gguf")
-    monkeypatch.setattr(judge, "_token", lambda _base, _text: 1)
+    monkeypatch.setattr(judge, "_yes_no", lambda _base: (1, 2))
     numbers = np.ones((3, 4), dtype=np.float32)
     base = judge.CATALOGUE[judge.JUDGE_BASE].files[0].sha256
     monkeypatch.setattr(judge, "shipped_probe", lambda: Probe(base, 1, 2, *numbers))

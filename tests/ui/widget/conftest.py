@@ -219,12 +219,20 @@ class Visit:
         return self
 
     def ask(self, text: str, wait: bool = True) -> None:
+        before = self.page.locator(".bubble").count()
         self.page.fill(".composer textarea", text)
         self.page.press(".composer textarea", "Enter")
         if wait:
+            self.page.wait_for_function(
+                f"(before) => {_SHADOW}.querySelectorAll('.bubble').length > before", arg=before
+            )
             self.settled()
 
     def settled(self) -> None:
+        """Waits until nothing is being answered; what was sent just now shows from the next frame on."""
+        self.page.evaluate(
+            "() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
+        )
         self.page.wait_for_selector(".status[data-state=ready]")
 
     def said(self) -> list[str]:
