@@ -12,6 +12,7 @@ from chatbot.assembly import SAMPLE_COMPANY, build_bot, open_database
 from chatbot.bot import Bot
 from chatbot.channels.app import create_app
 from chatbot.channels.loader import BotLoader, Report
+from chatbot.channels.logs import configure_logging
 from chatbot.channels.sample_server import SampleServer, wants_sample_server
 from chatbot.errors import SettingsError
 from chatbot.settings import Settings
@@ -33,6 +34,7 @@ def serve(settings: Settings) -> None:
         SettingsError: the address cannot be listened on.
         StorageError: the database cannot be opened.
     """
+    configure_logging(settings.log_level)
     listening = _listen(settings.host, settings.port)
     database = open_database(settings)
     conversations = Conversations(database)

@@ -21,6 +21,7 @@ import numpy as np
 from rich.table import Table
 
 from chatbot.assembly import Parts, build_parts, sample_entries
+from chatbot.channels import configure_logging
 from chatbot.commands import bench_channels as channels
 from chatbot.commands.output import console, print_json, progress_bar, stage_bars
 from chatbot.generate import Generation, Generator
@@ -49,6 +50,7 @@ class Figure:
 
 def run_bench(settings: Settings, *, as_json: bool, quick: bool) -> None:
     """Measures and prints all figures."""
+    configure_logging("ERROR")  # of the requests that are measured; the standard output is for figures
     with stage_bars() as report:
         parts = build_parts(settings, report)
     entries = sample_entries()
