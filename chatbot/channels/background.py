@@ -16,6 +16,8 @@ __all__ = ["Service", "running"]
 log = structlog.get_logger(__name__)
 
 _PAUSE_S = 5.0
+_CANCEL_AGAIN_S = 10.0
+"""After which a service that has not ended is cancelled once more, in seconds."""
 
 
 class Service(Protocol):
@@ -32,9 +34,11 @@ async def running(services: Sequence[Service]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        pending = set(tasks)
+        while pending:
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_S)
 
 
 async def _kept_running(service: Service) -> None:

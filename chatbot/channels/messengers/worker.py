@@ -95,8 +95,10 @@ class InboxWorker:
         self._work.set()  # the conversation's next message may be due
 
     async def _pause(self) -> None:
+        # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the event.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._work.wait(), _POLL_S)
+            async with asyncio.timeout(_POLL_S):
+                await self._work.wait()
 
     async def _look_after(self) -> None:
         """Keeps what is being worked on, forgets what is old."""

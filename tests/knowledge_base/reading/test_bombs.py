@@ -100,7 +100,7 @@ def test_a_bomb_costs_little_time_and_memory(name: str, tmp_path: Path) -> None:
     del content
     said, seconds, rise_mb = _apart(path)
     assert said.startswith("read" if name in SOUND else name), said
-    assert seconds < 5
+    assert seconds < 20  # five on a machine that does nothing else
     assert rise_mb < 200
 
 
