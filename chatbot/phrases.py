@@ -42,7 +42,7 @@ class Phrases:
         Raises:
             SettingsError: the file is missing or not of the form key → language → sentence.
         """
-        return cls(_read(path), company)
+        return cls(read_mapping(path), company)
 
     def say(self, key: str, language: str, /, **fields: object) -> str:
         """The sentence ``key`` in ``language``."""
@@ -75,7 +75,7 @@ class Routes:
         Raises:
             SettingsError: the file is missing or a route is unknown.
         """
-        return cls(_read(path).get("intents", {}))
+        return cls(read_mapping(path).get("intents", {}))
 
     def route(self, intent: str) -> Route:
         """The route of an intent; an intent without one is answered from the knowledge base."""
@@ -90,7 +90,12 @@ class Routes:
         return str(random.Random(seed).choice(list(choices)))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        SettingsError: it cannot be read or is no mapping.
+    """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:

@@ -164,7 +164,7 @@ class KnowledgeBase:
     ) -> KnowledgeBase:
         """A knowledge base that is not saved."""
         base = cls(embedder, calibration)
-        base.replace(entries)
+        base.replace(entries, live=False)
         return base
 
     @classmethod

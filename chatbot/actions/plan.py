@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import regex
-import yaml
 
 from chatbot.actions.recognise import KINDS, Found, find_value
 from chatbot.errors import SettingsError
+from chatbot.phrases import read_mapping
 
 __all__ = ["ActionPlan", "ActionPlans", "SlotPlan"]
 
@@ -86,13 +86,13 @@ class ActionPlans:
         Raises:
             SettingsError: a file cannot be read, or says something that cannot be meant.
         """
-        routes = _read(routes_path)
+        routes = read_mapping(routes_path)
         shared = _mapping(routes.get("slots"), routes_path, "slots")
         plans: dict[str, ActionPlan] = {}
         for name, section in _mapping(routes.get("intents"), routes_path, "intents").items():
             if isinstance(section, Mapping) and "action" in section:
                 plans[name] = _plan(name, section, shared, f"{routes_path}, intent {name}")
-        domain = _read(domain_path) if domain_path else {}
+        domain = read_mapping(domain_path) if domain_path else {}
         responses = {
             **_responses(domain.get("responses"), domain_path or routes_path),
             **_responses(routes.get("responses"), routes_path),
@@ -210,15 +210,3 @@ def _domain(
         if isinstance(own.get(name), Mapping):
             merged[name] = {**own[name], **made[name]}
     return merged
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"{path} cannot be read as YAML ({type(error).__name__}); mend or replace it"
-        ) from error
-    if not isinstance(content, dict):
-        raise SettingsError(f"{path} holds {type(content).__name__}, expected a mapping at its top")
-    return content

@@ -22,8 +22,7 @@ from sklearn.model_selection import GroupKFold
 
 from chatbot.decide import READ, Answerability, features
 from chatbot.errors import BadRequestError
-from chatbot.models.probe import Probe
-from chatbot.prompt import FORMAT_VERSION, JUDGE_SYSTEM
+from chatbot.prompt import JUDGE_SYSTEM
 from knowledge_base.embed import Embedder
 from knowledge_base.entry import Entry, Hit
 from knowledge_base.search import KnowledgeBase
@@ -34,11 +33,9 @@ __all__ = [
     "Pair",
     "calibrate",
     "entry_number",
-    "fit_probe",
     "outcomes",
     "pairs_of",
     "read_knowledge",
-    "states",
 ]
 
 Floats = NDArray[np.float32]
@@ -146,39 +143,6 @@ def entry_number(hit: Hit) -> int:
     return int(hit.entry.id.rsplit(".", 1)[1])
 
 
-def states(
-    cases: Sequence[Case], pairs: Sequence[Pair], base: Path, layers: int, progress: Progress | None = None
-) -> Floats:
-    """The model's states after ``layers`` layers at the end of the judge prompt.
-
-    All questions about one entry share its tokens: they stand as branches
-    behind it, each sees the entry and itself (tree attention), which costs less
-    than half of reading them one by one.
-
-    Returns:
-        The pairs' states, shape (pairs, hidden), divided by their root mean square.
-    """
-    import torch
-
-    tokenizer, model = load_base(base, layers)
-    by_entry: dict[tuple[str, int], list[int]] = {}
-    for number, pair in enumerate(pairs):
-        by_entry.setdefault((pair.case, pair.entry), []).append(number)
-    known = {case.id: case for case in cases}
-    found: dict[int, Any] = {}
-    with torch.inference_mode():
-        for done, ((case_id, entry), numbers) in enumerate(by_entry.items(), 1):
-            case = known[case_id]
-            texts = [case.questions[pairs[n].question].text for n in numbers]
-            ids, positions, mask, ends = tree(tokenizer, case.entries[entry], texts)
-            hidden = model(ids, position_ids=positions, attention_mask=mask).last_hidden_state[0, ends]
-            hidden = hidden / (hidden.pow(2).mean(1, keepdim=True) + 1e-6).sqrt()
-            found.update(zip(numbers, hidden.numpy(), strict=True))
-            if progress is not None:
-                progress(done, len(by_entry))
-    return np.stack([found[n] for n in range(len(pairs))]).astype(np.float32)
-
-
 def load_base(base: Path, layers: int) -> tuple[Any, Any]:
     """Tokenizer and the first layers of a GGUF file's model, in single precision, without the last norm."""
     import torch
@@ -215,36 +179,6 @@ def tree(tokenizer: Any, entry: Entry, questions: Sequence[str]) -> tuple[Any, A
     allowed &= (of[:, None] == of[None, :]) | (of[None, :] == 0)
     mask = torch.where(allowed, 0.0, torch.finfo(torch.float32).min)[None, None]
     return torch.tensor(ids)[None], torch.tensor(positions)[None], mask, torch.tensor(ends)
-
-
-def fit_probe(
-    pairs: Sequence[Pair], hidden: Floats, *, layers: int, base_sha256: str
-) -> tuple[Probe, Floats]:
-    """Fits the read-out.
-
-    Returns:
-        The probe, and each pair's log-odds from a fit that has not seen its
-        knowledge base, shape (pairs,).
-    """
-    labels = np.array([pair.label for pair in pairs], dtype=bool)
-    groups = np.array([pair.case for pair in pairs])
-    importance = importance_of(pairs)
-    unseen = np.zeros(len(pairs), dtype=np.float32)
-    for train, test in GroupKFold(_FOLDS).split(hidden, labels, groups):
-        weights, bias, scale = logistic(hidden[train], labels[train], importance[train])
-        unseen[test] = (hidden[test] * scale) @ weights + bias
-    weights, bias, scale = logistic(hidden, labels, importance)
-    level = level_direction(hidden * scale)
-    constant = level / LEVEL
-    probe = Probe(
-        base_sha256=base_sha256,
-        prompt_version=FORMAT_VERSION,
-        layers=layers,
-        scale=scale.astype(np.float32),
-        weights=(weights + bias * constant).astype(np.float32),
-        level=level.astype(np.float32),
-    )
-    return probe, unseen
 
 
 def importance_of(pairs: Sequence[Pair]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from knowledge_base.embed import Embedder
 from knowledge_base.entry import Entry
 from knowledge_base.search import KnowledgeBase
 
-__all__ = ["Natural", "natural_cases"]
+__all__ = ["Natural", "asked_of", "languages_of", "natural_cases"]
 
 _ENOUGH = 60
 """Entries of one language from which they make cases of their own."""
@@ -44,38 +44,50 @@ def natural_cases(entries: Sequence[Entry], embedder: Embedder) -> Natural:
     held = frozenset(groups[2::_HELD_OUT])
     train: list[Case] = []
     held_out: list[Case] = []
-    for language in sorted({entry.language for entry in entries}):
-        mine = [entry for entry in entries if entry.language == language]
-        if len(mine) < _ENOUGH:
-            continue
+    for language, mine in languages_of(entries).items():
         known = [entry for entry in mine if entry.group not in held]
-        train.append(_asked(f"shop-{language}", language, known, entries))
-        whole = _asked(f"shop-{language}-held", language, mine, entries, held)
-        missing = _asked(f"shop-{language}-missing", language, known, [])
+        train.append(asked_of(f"shop-{language}", language, known, entries))
+        whole = asked_of(f"shop-{language}-held", language, mine, entries, topics=held)
+        missing = asked_of(f"shop-{language}-missing", language, known, [])
         held_out += [whole, replace(missing, questions=_unanswered(missing, whole.questions, embedder))]
     return Natural(tuple(train), tuple(held_out))
 
 
-def _asked(
+def languages_of(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """The entries of each language that has enough of them."""
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        found.setdefault(entry.language, []).append(entry)
+    return {language: mine for language, mine in sorted(found.items()) if len(mine) >= _ENOUGH}
+
+
+def asked_of(
     name: str,
     language: str,
     known: Sequence[Entry],
     askers: Sequence[Entry],
+    *,
+    wordings: int = _WORDINGS,
     topics: frozenset[str] | None = None,
 ) -> Case:
-    """A case of the known entries, asked in the words of ``askers`` about these topics, or all."""
+    """A case of the known entries, asked in the words of ``askers`` about these topics, or all.
+
+    Args:
+        wordings: that are asked of each entry; its own are taken out of it, and in
+            another language the question itself is the first.
+    """
     place = {entry.group: number for number, entry in enumerate(known)}
     kept = tuple(
-        replace(entry, id=f"{name}.{n}", group=f"{name}.{n}", variants=entry.variants[_WORDINGS:])
+        replace(entry, id=f"{name}.{n}", group=f"{name}.{n}", variants=entry.variants[wordings:])
         for n, entry in enumerate(known)
     )
     questions = []
     for entry in askers:
         if entry.group not in place or (topics is not None and entry.group not in topics):
             continue
-        texts = entry.variants[:_WORDINGS]
+        texts = entry.variants[:wordings]
         if entry.language != language:
-            texts = (entry.question, *texts[:1])
+            texts = (entry.question, *entry.variants[: wordings - 1])
         questions += [Question(text, entry.language, (place[entry.group],), None) for text in texts]
     return Case(name, language, kept, tuple(questions))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,8 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from chatbot.training.judge import Case, Question, entry_number
+from chatbot.training.judge import Case, entry_number
+from chatbot.training.natural import asked_of, languages_of
 from knowledge_base.calibration import Calibration
 from knowledge_base.embed import Embedder
 from knowledge_base.entry import Entry
@@ -25,8 +26,6 @@ __all__ = ["SearchReport", "cases_of", "fit_search", "save_calibration"]
 Floats = NDArray[np.float64]
 
 _FOLDS = 10
-_ENOUGH = 60
-"""Entries of one language from which they make a case of their own."""
 _CANDIDATES = 10
 """Entries of a question that are weighed against each other."""
 _PENALTY = 1e-3
@@ -59,30 +58,10 @@ def cases_of(entries: Sequence[Entry]) -> list[Case]:
     Its questions are one wording of each entry, taken out of it, and the
     questions of the same meaning in other languages.
     """
-    found = []
-    for language in sorted({entry.language for entry in entries}):
-        mine = [entry for entry in entries if entry.language == language]
-        if len(mine) < _ENOUGH:
-            continue
-        place = {entry.group: number for number, entry in enumerate(mine)}
-        kept = tuple(
-            replace(
-                entry, id=f"{language}.{number}", group=f"{language}.{number}", variants=entry.variants[1:]
-            )
-            for number, entry in enumerate(mine)
-        )
-        questions = [
-            Question(entry.variants[0], language, (number,), None)
-            for number, entry in enumerate(mine)
-            if entry.variants
-        ]
-        questions += [
-            Question(entry.question, entry.language, (place[entry.group],), None)
-            for entry in entries
-            if entry.language != language and entry.group in place
-        ]
-        found.append(Case(f"entries-{language}", language, kept, tuple(questions)))
-    return found
+    return [
+        asked_of(f"entries-{language}", language, mine, entries, wordings=1)
+        for language, mine in languages_of(entries).items()
+    ]
 
 
 def fit_search(cases: Sequence[Case], embedder: Embedder) -> tuple[Calibration, SearchReport]:
