@@ -51,6 +51,9 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
 ) -> None:
     """Serve the chat page, the webhooks and the API on one port."""
+    import gc
+
+    gc.disable()  # what is imported and loaded stays; ui.serve turns it on again once all of it is there
     from ui.serve import serve as run
 
     chosen = settings()

@@ -54,7 +54,7 @@ class LazyVocabulary:
         with self._lock:
             if self._read is None:
                 try:
-                    self._read = Vocabulary(check_gguf(self._path))
+                    self._read = Vocabulary(check_gguf(self._path, tokens=True))
                 except ModelError as error:
                     raise EngineError(f"the vocabulary cannot be read again: {error}") from error
             return self._read

@@ -186,7 +186,12 @@ CATALOGUE: dict[str, Model] = {
                 470_637_448,
                 "ee6b69c2b2c257c95e8e57fa6992302fd465e07e48ca15b4b8b560f4509e96ce",
             ),
-            _E5_TOKENIZER,
+            # The published tokenizer with the split at white space written into it, see e5.py.
+            ModelFile(
+                "tokenizer.json",
+                9_581_634,
+                "2f4ea560574c23fe6f70be4384f0075a6645054f93fca7fc3bd9b38fcc6bb072",
+            ),
             ModelFile(
                 "1_Pooling/config.json",
                 191,
@@ -208,8 +213,8 @@ CATALOGUE: dict[str, Model] = {
             ),
             ModelFile(
                 "tokenizer_config.json",
-                279,
-                "143c2eb56f338d8d900ae4ca24cee3d4a2040d528202d628a1cd9e2403707cf9",
+                283,
+                "b45407da9024c37e63b30fc0966ac82f6905a314d6901e8cb87cfa51ca5b02bb",
             ),
         ),
         downloads=(

@@ -197,12 +197,35 @@ def unpack(packed: Path, tokenizer: Path, folder: Path, progress: Progress | Non
         with (folder / "model.safetensors").open("wb") as stream:
             _write_safetensors(source, stream, progress or (lambda _: None))
         shape = source.shape
-    (folder / "tokenizer.json").write_bytes(tokenizer.read_bytes())
+    _write_tokenizer(tokenizer, folder / "tokenizer.json")
     _write_json(folder / "config.json", _network_config(shape))
     for name, content in _STATIC_FILES.items():
         _write_json(folder / name, content)
     (folder / "1_Pooling").mkdir()
     _write_json(folder / "1_Pooling" / "config.json", _pooling_config(shape))
+
+
+def _write_tokenizer(source: Path, target: Path) -> None:
+    """The tokenizer with XLM-RoBERTa's own split at white space written into its file.
+
+    As published the file leaves that split to the class ``XLMRobertaTokenizer``, which
+    reads the 17 MB a second time and builds the vocabulary anew: two seconds of each
+    start.  With the split in the file the plain class reads it once, to the same tokens.
+
+    Raises:
+        ModelError: the file is no tokenizer of this form.
+    """
+    try:
+        content = json.loads(source.read_text(encoding="utf-8"))
+        pieces = content["pre_tokenizer"]
+        if pieces["type"] != "Metaspace":
+            raise KeyError(pieces["type"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{source}: not the tokenizer of the packed embedder ({error!r}); run `kefu models pull` again"
+        ) from error
+    content["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, pieces]}
+    target.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
 
 def _layout(shape: Shape) -> Iterator[tuple[str, str | None, tuple[int, ...]]]:
@@ -297,7 +320,7 @@ _STATIC_FILES: dict[str, object] = {
     "sentence_bert_config.json": {"max_seq_length": 512, "do_lower_case": False},
     "config_sentence_transformers.json": {"similarity_fn_name": "cosine"},
     "tokenizer_config.json": {
-        "tokenizer_class": "XLMRobertaTokenizer",
+        "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": 512,
         "bos_token": "<s>",
         "cls_token": "<s>",

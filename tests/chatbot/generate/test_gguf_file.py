@@ -32,7 +32,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_whole_file_is_read(whole: Path) -> None:
-    header = check_gguf(whole)
+    header = check_gguf(whole, tokens=True)
     assert (header.architecture, header.name, header.tensors) == ("llama", "Tiny 微", 2)
     assert header.chat_template
     assert whole.stat().st_size - 32 < header.ends <= whole.stat().st_size
@@ -59,7 +59,7 @@ def test_changed_header_is_read_or_refused_but_never_crashes(
     path = tmp_path / "changed.gguf"
     path.write_bytes(content)
     with contextlib.suppress(ModelError):
-        assert check_gguf(path).ends <= len(content)
+        assert check_gguf(path, tokens=True).ends <= len(content)
 
 
 @pytest.mark.parametrize("kind", [4, 9, 99])
@@ -69,7 +69,7 @@ def test_a_vocabulary_of_another_type_is_read_or_refused(tmp_path: Path, kind: i
     path = tmp_path / "odd.gguf"
     path.write_bytes(head + struct.pack("<IIQ", 9, kind, 1) + bytes(64))
     with contextlib.suppress(ModelError):
-        assert check_gguf(path).tokens == []
+        assert check_gguf(path, tokens=True).tokens == []
 
 
 @pytest.mark.parametrize("content", [b"", b"GG", b"PK\x03\x04" + bytes(100), b"GGUF\x01\0\0\0" + bytes(100)])

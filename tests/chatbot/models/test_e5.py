@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chatbot.errors import ModelError
@@ -75,9 +75,12 @@ def packed_file(shape: e5.Shape, leave_out: str = "") -> tuple[bytes, dict[str, 
     return head + body, expected
 
 
+TOKENIZER = json.dumps({"pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "add_prefix_space": True}})
+
+
 def unpack_small(tmp_path: Path, content: bytes) -> Path:
     (tmp_path / "packed.bin").write_bytes(content)
-    (tmp_path / "tokenizer.json").write_text("{}")
+    (tmp_path / "tokenizer.json").write_text(TOKENIZER)
     folder = tmp_path / "folder"
     folder.mkdir()
     e5.unpack(tmp_path / "packed.bin", tmp_path / "tokenizer.json", folder)
@@ -117,7 +120,7 @@ def test_transformers_finds_every_weight_it_wants(tmp_path: Path) -> None:
 
 def test_unpacking_tells_how_many_bytes_it_wrote(tmp_path: Path) -> None:
     (tmp_path / "packed.bin").write_bytes(packed_file(SMALL)[0])
-    (tmp_path / "tokenizer.json").write_text("{}")
+    (tmp_path / "tokenizer.json").write_text(TOKENIZER)
     (tmp_path / "folder").mkdir()
     told: list[int] = []
     e5.unpack(tmp_path / "packed.bin", tmp_path / "tokenizer.json", tmp_path / "folder", told.append)
@@ -162,6 +165,38 @@ def test_the_epsilon_keeps_its_value_through_single_precision() -> None:
     epsilon = struct.unpack("<f", struct.pack("<f", 1e-12))[0]
     shape = e5.Shape(32, 2, 4, 64, 40, 16, 2, epsilon)
     assert json.dumps(e5._network_config(shape)["layer_norm_eps"]) == "1e-12"
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"pre_tokenizer": {"type": "ByteLevel"}}', "\x00"])
+def test_a_tokenizer_of_another_form_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "tokenizer.json").write_text(content)
+    with pytest.raises(ModelError, match="kefu models pull"):
+        e5._write_tokenizer(tmp_path / "tokenizer.json", tmp_path / "written.json")
+    assert not (tmp_path / "written.json").exists()
+
+
+@pytest.mark.models
+def test_the_unpacked_tokenizer_cuts_as_the_class_of_xlm_roberta_does() -> None:
+    from transformers import AutoTokenizer, XLMRobertaTokenizer
+
+    from chatbot.models import model_folder
+    from chatbot.settings import load_settings
+
+    folder = model_folder(CATALOGUE["multilingual-e5-small-q4"], load_settings().models_dir)
+    if not folder.exists():
+        pytest.skip("the embedder is not pulled")
+    plain = AutoTokenizer.from_pretrained(folder)
+    own = XLMRobertaTokenizer.from_pretrained(folder)
+    assert type(plain) is not type(own)
+
+    @settings(max_examples=400, deadline=None)
+    @given(st.text())
+    @example("query: ＡＢＣ  退货要几天？ \n\t ﬁ ½ e\u0301 ")
+    @example("<s> <mask> </s> <pad>")
+    def same(text: str) -> None:
+        assert plain(text)["input_ids"] == own(text)["input_ids"]
+
+    same()
 
 
 @pytest.mark.models
