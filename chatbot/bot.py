@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 from chatbot.actions import Acted, ActionStage, ActionTurn
@@ -37,9 +37,19 @@ from chatbot.turn import (
 from chatbot.writer import Wording, Writer
 from knowledge_base.embed import Embedder
 from knowledge_base.normalise import clean
-from knowledge_base.search import KnowledgeBase
+from knowledge_base.search import KnowledgeBase, Vectors
 
 __all__ = ["Bot"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A question as it was searched, and what was found."""
+
+    question: str
+    language: str
+    vector: Vectors
+    hits: list[Hit]
 
 
 class Bot:
@@ -96,16 +106,13 @@ class Bot:
         if not any(character.isalnum() for character in text):
             return self._memory.record(message, self._unreadable(language, text, watch))
         with watch("followup"):
-            completed = self._followup.complete(text, past, language)
-            question = self.knowledge.decoded(completed)
-            if question != completed:
-                language = "zh"
-        with watch("embed"):
-            vector = self.knowledge.embed(question)
+            completion = self._followup.complete(text, past, language)
+        search = self._search(completion.question, language, watch)
+        if not completion.certain:
+            search = self._clearer(self._search(text, language, watch), search)
+        question, language, vector, hits = search.question, search.language, search.vector, search.hits
         with watch("intent"):
             intent = self._intents.classify(question, vector)
-        with watch("retrieve"):
-            hits = self.knowledge.search(question, language, vector=vector)
 
         @cache
         def decide() -> Decision:
@@ -130,6 +137,24 @@ class Bot:
         reply = self._reply(decision, wording, language, intent, question, hits, watch)
         with watch("store"):
             return self._memory.record(message, reply, slots=acted.state)
+
+    def _search(self, text: str, language: str, watch: Stopwatch) -> _Search:
+        question = self.knowledge.decoded(text)
+        if question != text:
+            language = "zh"
+        with watch("embed"):
+            vector = self.knowledge.embed(question)
+        with watch("retrieve"):
+            hits = self.knowledge.search(question, language, vector=vector)
+        return _Search(question, language, vector, hits)
+
+    def _clearer(self, alone: _Search, completed: _Search) -> _Search:
+        """What a text means that may lean on the one before it: what the knowledge base has more to say to."""
+        if self._decider.evidence(alone.hits, alone.language) >= self._decider.evidence(
+            completed.hits, completed.language
+        ):
+            return alone
+        return completed
 
     def understand(self, text: str) -> tuple[Intent, ...]:
         """The intents of a text by itself, likeliest first; nothing is stored."""
@@ -263,7 +288,8 @@ class Stopwatch:
         try:
             yield
         finally:
-            self._stages[stage] = (time.perf_counter() - start) * 1000
+            taken = (time.perf_counter() - start) * 1000
+            self._stages[stage] = self._stages.get(stage, 0.0) + taken
 
     def note(self, stage: str, milliseconds: float | None) -> None:
         """Adds a time that was measured elsewhere."""

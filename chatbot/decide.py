@@ -157,7 +157,7 @@ class Decider:
         followed = intent.route is not Route.ANSWER and sure
         if followed and intent.route is Route.HAND_OVER:
             return Decision(Action.HAND_OVER, (), f"intent {intent.name}", intent.confidence)
-        quick = self._answerability.quick_probability(hits, language) if hits else 0.0
+        quick = self.evidence(hits, language)
         if followed and intent.route is Route.SMALL_TALK and quick < self._answerability.threshold_quick:
             return Decision(Action.SMALL_TALK, (), f"intent {intent.name}", intent.confidence)
         decision = self._from_knowledge(question, language, hits, quick, judge)
@@ -166,6 +166,10 @@ class Decider:
         if followed and decision.action is Action.DECLINE:
             return self._instead(intent, decision)
         return decision
+
+    def evidence(self, hits: Sequence[Hit], language: str) -> float:
+        """How likely the search alone thinks it that the first of ``hits`` answers; 0 for none."""
+        return self._answerability.quick_probability(hits, language) if hits else 0.0
 
     def _which_one(self, hits: Sequence[Hit], declined: Decision) -> Decision:
         """A word or two name a topic, not a question: what is known of the topic becomes buttons."""

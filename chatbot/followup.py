@@ -17,7 +17,7 @@ import regex
 from chatbot.followup_rules import PLACES, RULES, Rules
 from chatbot.turn import Past, Turn
 
-__all__ = ["FollowUp"]
+__all__ = ["Completion", "FollowUp"]
 
 MAX_DEPTH = 3
 """How many follow-ups in a row are traced back."""
@@ -32,6 +32,7 @@ _CODE = regex.compile(
     r"(?<![\p{Latin}\p{N}])(?=[\p{Latin}-]*\p{N})\p{Latin}[\p{Latin}\p{N}]*(?:-[\p{Latin}\p{N}]+)*"
 )
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’.-][\p{L}\p{M}\p{N}]+)*")
+_CLAUSE = regex.compile(r"[,，、.。;；:：?？!！]|\b(?:and|but|y|pero|und|aber|et|mais)\b", regex.IGNORECASE)
 _CONDITION = regex.compile(r"(?:if|si|s'|wenn|falls)\b", regex.IGNORECASE)
 _EDGES = " \t\n，,。.、；;：:！!？?¿¡~～…"
 
@@ -59,6 +60,17 @@ class _Language:
         return bool(self.stop)
 
 
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A question made whole."""
+
+    question: str
+    """What to search; the customer's own text when it stands alone."""
+    certain: bool = True
+    """False: the text may as well mean something by itself ("is it safe to pay by card");
+    what the knowledge base has to say to either tells which one is meant."""
+
+
 class FollowUp:
     """Joins a question that leans on earlier ones with what they were about.
 
@@ -71,15 +83,16 @@ class FollowUp:
         ordered = sorted({name.strip() for name in names if name.strip()}, key=len, reverse=True)
         self._names = _alternatives(ordered) if ordered else None
 
-    def complete(self, text: str, past: Past, language: str) -> str:
-        """Returns the question to search: ``text`` itself when it stands alone.
+    def complete(self, text: str, past: Past, language: str) -> Completion:
+        """The question to search: ``text`` itself when it stands alone.
 
         Args:
             text: the customer's message.
             past: earlier turns, oldest first.
             language: language of ``text``.
         """
-        return self._complete(text, past.turns, language, MAX_DEPTH)
+        question = self._complete(text, past.turns, language, MAX_DEPTH)
+        return Completion(question, question == text or self._says_little(text, language))
 
     def is_social(self, text: str, language: str) -> bool:
         """Is the text a greeting, thanks or the like, and so nothing that a later question leans on?"""
@@ -103,8 +116,41 @@ class FollowUp:
         earlier = self._complete(turn.question, turns[:before], turn.language, depth - 1)
         return self._join(earlier, turn.language, rest, table, text)
 
+    def _says_little(self, text: str, language: str) -> bool:
+        """Is a text that leans on the one before it nothing without it?"""
+        table = _compiled(language)
+        if table is None:
+            return True
+        plain = text.strip().casefold().replace("’", "'")
+        rest = _without_lead(plain, table)
+        if rest != plain or (table.spaced and _is_elliptic(rest, False, table)):
+            return True
+        size, _ = self._content_size(rest, table)
+        return size == 0
+
+    def _told_inside(self, rest: str, table: _Language) -> bool:
+        """Does the pronoun stand for what an earlier clause of the same text names?
+
+        "How much is shipping, and when is it free?" needs no question before it.
+        """
+        pronouns = list(table.pronoun.finditer(rest)) or list(table.elliptic.finditer(rest))
+        if not pronouns:
+            return False
+        clauses = list(_CLAUSE.finditer(rest, 0, pronouns[-1].start()))
+        if not clauses:
+            return False
+        head = rest[: clauses[-1].start()]
+        if table.pronoun.search(head) or table.social.fullmatch(head.strip(_EDGES + " ")):
+            return False
+        size, _ = self._content_size(head, table)
+        if not table.spaced:
+            return size > 3
+        return size > 2 or (size > 0 and table.asks.match(head) is not None)
+
     def _leans(self, rest: str, led: bool, table: _Language) -> bool:
-        """Does the question need the one before it?"""
+        """Does the question need the one before it, or might it?"""
+        if not led and self._told_inside(rest, table):
+            return False
         size, limit = self._content_size(rest, table)
         standing = bool(table.own.search(rest))
         if _is_elliptic(rest, led, table) and not standing:

@@ -50,8 +50,8 @@ RULES: dict[str, Rules] = {
         """,
         elliptic=r"呢[？?！!。~～\s]*$",
         pronoun=r"""
-            它们?的?|这[个款种](?![月周星礼])|那[个款种](?![月周星礼])|这(?=要|多|能|可|怎|是|需|会|
-            支)|这样|刚才(?:说的|那个)?|上面(?:说的|那个)?|这件事
+            它们?的?|[这那][个款种](?=[\s\p{P}吗呢吧多能可怎是需会支要有防的和跟还也]|$)|
+            这(?=要|多|能|可|怎|是|需|会|支)|这样|刚才(?:说的|那个)?|上面(?:说的|那个)?|这件事
         """,
         own=r"""
             这[个款种]?(?:订单|快递|包裹|优惠券|发票|账号|密码|问题|网站|活动|链接)|为什么.{4,}|
@@ -114,14 +114,14 @@ RULES: dict[str, Rules] = {
         """,
         elliptic=r"(?:what\ about|how\ about|what\ if(?:\ it'?s|\ it\ is)?|same\ (?:for|with))\b",
         pronoun=r"""
-            \b(?:it|its|it's|that|that's|thats|this|they|them|those|these|their|there|the\ same|
-            the\ other\ one|one|ones)\b
+            \b(?:it|its|it's|that|that's|thats|this|they|them|those|these|their|there|the\ same
+            (?!\ \p{L}{4})|the\ other\ one|ones?(?!-|\ \p{L}{3}))\b
         """,
         own=r"""
             \bit(?:'s)?\ (?:is\ )?(?:possible|necessary|ok|okay|allowed)\b|\bit\ (?:take|takes|cost|
             costs)\ (?:you\ )?(?:to|for)\s+\w+\s+\w+|\b(?:that|this|these|those)\ (?!it|take|cost|
             work|mean|include|apply|happen|come|also|is|are|too|much|long)\w{3,}|\b(?:is|
-            are)\ there\b|\bthere\ (?:is|are)\b|\b(?:one|ones)\ of\b|\bthat\ (?:i|you|we|my|the)\b
+            are)\ there\b|\b(?:anyone|anybody|someone|somebody|nobody|not)\ there\b|\bthere\ (?:is|are)\b|\b(?:one|ones)\ of\b|\bthat\ (?:i|you|we|my|the)\b
         """,
         focus="",
         asks=r"how|what|when|where|which|who|why",
@@ -163,7 +163,7 @@ RULES: dict[str, Rules] = {
             devolver|cambiar|cancelar|usar|pagar|comprar|recoger)(?:lo|la|los|las)\b|\b(?:lo|la|los|
             las)\ (?:puedo|puede|pueden|devuelvo|cambio|cancelo|uso|envían|tienen|hay)\b
         """,
-        own=r"\b(?:ese|esa|este|esta)\ (?!es|cuesta|tarda|incluye|también|funciona|vale)\w{3,}",
+        own=r"\best[aá]\ (?:mi|tu|su|el|la|los|las|en)\b|\b(?:ese|esa|este|esta)\ (?!es|cuesta|tarda|incluye|también|funciona|vale)\w{3,}",
         focus="",
         asks=r"""
             ¿?\s*(?:cuánto|cuanto|cuándo|cuando|cómo|como|dónde|donde|qué|que|cuál|cual|quién|

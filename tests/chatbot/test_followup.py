@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatbot.followup import FollowUp
+from chatbot.followup import Completion, FollowUp
 from chatbot.turn import Past, Turn
 
 PAIRS: list[dict[str, Any]] = [
@@ -28,7 +28,9 @@ def past(*questions: str, language: str = "en", action: str = "verbatim") -> Pas
 )
 def test_dialogues_in_six_languages(pair: dict[str, Any]) -> None:
     stage = FollowUp(pair.get("names", ()))
-    found = stage.complete(pair["text"], past(*pair["before"], language=pair["language"]), pair["language"])
+    found = stage.complete(
+        pair["text"], past(*pair["before"], language=pair["language"]), pair["language"]
+    ).question
     if pair.get("same"):
         assert found == pair["text"]
     for part in pair.get("has", ()):
@@ -49,28 +51,38 @@ def test_small_talk_in_between_is_passed_over() -> None:
         Turn("How long does shipping to Japan take?", "…", "en", "verbatim"),
         Turn("thanks", "…", "en", "small_talk"),
     )
-    assert "shipping to Japan" in FollowUp().complete("and how much?", Past(turns), "en")
+    assert "shipping to Japan" in FollowUp().complete("and how much?", Past(turns), "en").question
 
 
 def test_a_hand_over_or_an_empty_past_gives_nothing_to_lean_on() -> None:
-    assert FollowUp().complete("and how much?", Past(), "en") == "and how much?"
+    assert FollowUp().complete("and how much?", Past(), "en").question == "and how much?"
     gone = past("I want a human", action="hand_over")
-    assert FollowUp().complete("and how much?", gone, "en") == "and how much?"
+    assert FollowUp().complete("and how much?", gone, "en").question == "and how much?"
 
 
 def test_a_question_in_another_language_leans_on_the_same_topic() -> None:
-    found = FollowUp().complete("and how much?", past("国内快递几天到？", language="zh"), "en")
+    found = FollowUp().complete("and how much?", past("国内快递几天到？", language="zh"), "en").question
     assert "国内快递" in found
     assert "how much" in found
 
 
+def test_a_text_that_may_mean_something_by_itself_is_told_apart_from_one_that_does_not() -> None:
+    before = past("Do you ship to Canada?")
+    assert FollowUp().complete("and how long does it take?", before, "en").certain
+    assert FollowUp().complete("How much is it?", before, "en").certain
+    found = FollowUp().complete("is it safe to pay by card", before, "en")
+    assert "Canada" in found.question
+    assert not found.certain
+
+
 def test_a_language_without_rules_is_left_alone() -> None:
-    assert FollowUp().complete("а сколько?", past("Доставка в Москву?", language="ru"), "ru") == "а сколько?"
+    found = FollowUp().complete("а сколько?", past("Доставка в Москву?", language="ru"), "ru")
+    assert found == Completion("а сколько?")
 
 
 @settings(deadline=None)
 @given(st.text(max_size=80), st.sampled_from(["zh", "en", "es", "ja", "de", "fr", "ru", ""]))
 def test_any_text_is_taken_without_an_error(text: str, language: str) -> None:
     stage = FollowUp(["Breeze Pro", "清风 Pro"])
-    assert isinstance(stage.complete(text, past("How much is the Breeze Pro?"), language), str)
-    assert stage.complete(text, Past(), language) == text
+    assert isinstance(stage.complete(text, past("How much is the Breeze Pro?"), language), Completion)
+    assert stage.complete(text, Past(), language) == Completion(text)
