@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,22 +24,20 @@ _PADDED_CHARACTERS = 4096
 class _Request:
     """One question that waits for its vector."""
 
-    __slots__ = ("error", "leads", "text", "vector", "woken")
+    __slots__ = ("answer", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.vector: Vectors | None = None
-        self.error: Exception | None = None
-        self.leads = False
-        self.woken = threading.Event()
+        self.answer: Future[Vectors] = Future()
 
 
 class BatchingEmbedder:
     """An embedder that joins single questions of many threads into batches.
 
-    A question that finds the encoder idle is encoded at once and alone.  Those
-    that come meanwhile wait and are encoded together by the first of them, so
-    nobody ever waits for a batch to fill.  Thread-safe.
+    A thread of its own encodes what waits, together, as soon as it has encoded what
+    came before, so nobody ever waits for a batch to fill.  One thread and not the
+    callers': each thread that calculates gets its own team of OpenMP workers, and
+    thirty teams on two cores spend their time on watching each other.  Thread-safe.
 
     Args:
         embedder: encodes the batches.
@@ -48,27 +47,22 @@ class BatchingEmbedder:
         self._embedder = embedder
         self.fingerprint = embedder.fingerprint
         self.dimension = embedder.dimension
-        self._lock = threading.Lock()
         self._waiting: deque[_Request] = deque()
-        self._busy = False
+        self._arrival = threading.Condition()
+        self._thread: threading.Thread | None = None
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of questions, shape (n, dimension), L2-normalised."""
         if len(texts) != 1:
             return self._embedder.encode_queries(texts)
         request = _Request(texts[0])
-        with self._lock:
+        with self._arrival:
+            if self._thread is None or not self._thread.is_alive():  # not alive: this process was forked
+                self._thread = threading.Thread(target=self._serve, name="encoder", daemon=True)
+                self._thread.start()
             self._waiting.append(request)
-            request.leads = not self._busy
-            self._busy = True
-        if not request.leads:
-            request.woken.wait()
-        if request.leads:
-            self._lead()
-        if request.error is not None:
-            raise request.error
-        assert request.vector is not None
-        return request.vector
+            self._arrival.notify()
+        return request.answer.result()
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """Vectors of answers, shape (n, dimension), L2-normalised."""
@@ -83,21 +77,13 @@ class BatchingEmbedder:
         """Tokens of each whole text."""
         return self._embedder.count_tokens(texts)
 
-    def _lead(self) -> None:
-        """Encodes what waits, the leader's own first, and makes the next one that waits the leader."""
-        with self._lock:
-            batch = self._next_batch()
-        try:
+    def _serve(self) -> None:
+        while True:
+            with self._arrival:
+                while not self._waiting:
+                    self._arrival.wait()
+                batch = self._next_batch()
             self._encode(batch)
-        finally:
-            with self._lock:
-                self._busy = bool(self._waiting)
-                heir = self._waiting[0] if self._waiting else None
-            for request in batch:
-                request.woken.set()
-            if heir is not None:
-                heir.leads = True
-                heir.woken.set()
 
     def _next_batch(self) -> list[_Request]:
         batch = [self._waiting.popleft()]
@@ -114,10 +100,10 @@ class BatchingEmbedder:
             vectors = self._embedder.encode_queries([request.text for request in batch])
         except Exception as error:
             if len(batch) == 1:
-                batch[0].error = error
+                batch[0].answer.set_exception(error)
                 return
             for request in batch:  # so that only the one at fault fails
                 self._encode([request])
             return
         for number, request in enumerate(batch):
-            request.vector = vectors[number : number + 1]
+            request.answer.set_result(vectors[number : number + 1])

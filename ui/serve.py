@@ -8,6 +8,7 @@ import socket
 import threading
 
 import uvicorn
+from threadpoolctl import threadpool_limits
 
 from chatbot.assembly import SAMPLE_COMPANY, build_bot, open_database
 from chatbot.bot import Bot
@@ -50,6 +51,8 @@ def serve(settings: Settings) -> None:
             bot = build_bot(settings, database, report)
         finally:
             _collect_from_now_on()
+        # Its products are small; many messages at once, each on all cores, wait for each other.
+        threadpool_limits(1, user_api="blas")
         refresher = KnowledgeRefresher(
             EntryStore(database.engine), bot.knowledge, settings.data_dir / "index"
         )
