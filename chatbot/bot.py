@@ -255,9 +255,8 @@ class Bot:
             generator=wording.generator,
             timings_ms=watch.timings_ms(),
         )
-        buttons: tuple[Button, ...] = ()
-        if decision.action is Action.CLARIFY:
-            buttons = tuple(Button(hit.entry.question, hit.entry.question) for hit in decision.hits)
+        choice = decision.hits if decision.action is Action.CLARIFY else decision.offers
+        buttons = tuple(Button(hit.entry.question, hit.entry.question) for hit in choice)
         return Reply(
             text=wording.text,
             language=wording.language,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import Literal
 
@@ -161,8 +161,8 @@ class Decider:
         if followed and intent.route is Route.SMALL_TALK and quick < self._answerability.threshold_quick:
             return Decision(Action.SMALL_TALK, (), f"intent {intent.name}", intent.confidence)
         decision = self._from_knowledge(question, language, hits, quick, judge)
-        if decision.action is Action.DECLINE and _is_short(question):
-            decision = self._which_one(hits, decision)
+        if decision.action is Action.DECLINE:
+            decision = self._which_one(hits, decision, language, _is_short(question))
         if followed and decision.action is Action.DECLINE:
             return self._instead(intent, decision)
         return decision
@@ -171,12 +171,13 @@ class Decider:
         """How likely the search alone thinks it that the first of ``hits`` answers; 0 for none."""
         return self._answerability.quick_probability(hits, language) if hits else 0.0
 
-    def _which_one(self, hits: Sequence[Hit], declined: Decision) -> Decision:
-        """A word or two name a topic, not a question: what is known of the topic becomes buttons."""
+    def _which_one(self, hits: Sequence[Hit], declined: Decision, language: str, short: bool) -> Decision:
+        """What is known of the topic becomes buttons: a word or two name no more than a topic,
+        and beside a question that is declined they may be what was meant."""
         near = tuple(hit for hit in hits[:READ] if hit.question_similarity >= self._answerability.topic)
-        if not near:
-            return declined
-        return Decision(Action.CLARIFY, near, f"a topic only, {declined.reason}", declined.probability)
+        if near and short:
+            return Decision(Action.CLARIFY, near, f"a topic only, {declined.reason}", declined.probability)
+        return replace(declined, offers=tuple(hit for hit in near if hit.entry.language == language))
 
     @staticmethod
     def _instead(intent: Intent, declined: Decision) -> Decision:

@@ -9,6 +9,7 @@ such, and the rest of the answer still reads in the customer's language.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ __all__ = ["Translation", "translate"]
 
 ATTEMPTS = 3
 """Prompts tried for one sentence."""
+PATIENCE_S = 25.0
+"""Seconds after which no further sentence is begun: who has read so far waits no longer for the rest."""
 LEAST = 0.5
 """Share of an answer that must be translated for it to go out in part."""
 
@@ -47,6 +50,7 @@ def translate(
     *,
     original: Callable[[str], str],
     language_of: Callable[[str], str],
+    patience_s: float = PATIENCE_S,
 ) -> Translation:
     """The entry's answer in ``language``.
 
@@ -55,7 +59,9 @@ def translate(
 
     Args:
         original: how a sentence that stays as it is stands in the text.
+        patience_s: after so long what is left stays in the original, in seconds.
     """
+    deadline = time.monotonic() + patience_s
     done: list[tuple[str, str]] = []
     reasons: list[str] = []
     whole, translated, kept = "", 0, 0
@@ -64,6 +70,9 @@ def translate(
         readable = localise(sentence, entry.language, language)
         text, verdict = "", None
         for attempt in range(ATTEMPTS):
+            if time.monotonic() > deadline:
+                pieces.muted = True
+                break
             prompt = translation_prompt(readable, entry.language, language, done[-3:], attempt)
             text, verdict = guarded(
                 generator,
@@ -80,12 +89,11 @@ def translate(
             if verdict.passed:
                 break
             pieces.muted = True
-        assert verdict is not None
-        if verdict.passed:
+        if verdict is not None and verdict.passed:
             done.append((readable, text))
             translated += len(sentence)
         else:
-            reasons.extend(verdict.reasons)
+            reasons.extend(("no time left",) if verdict is None else verdict.reasons)
             text, kept = original(sentence), kept + 1
         whole += joint + text
     if kept:

@@ -125,6 +125,8 @@ class Decision:
     """One short technical clause for the trace, never shown to customers."""
     probability: float = 1.0
     """Calibrated probability that the first hit answers this very question."""
+    offers: tuple[Hit, ...] = ()
+    """For DECLINE: known questions that come close, which the customer may have meant."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ class Writer:
             case Action.CLARIFY:
                 return Wording(self._phrases.say("clarify", language), language)
             case Action.DECLINE:
-                return self._decline(question, language, intent)
+                return self._decline(question, language, intent, bool(decision.offers))
             case Action.HAND_OVER:
                 reply = self._routes.reply(intent.name, language, question)
                 return Wording(reply or self._phrases.say("handed_over", language), language)
@@ -129,10 +129,11 @@ class Writer:
                 reply = self._routes.reply(intent.name, language, question)
                 return Wording(reply or self._phrases.say("welcome", language), language)
 
-    def _decline(self, question: str, language: str, intent: Intent) -> Wording:
+    def _decline(self, question: str, language: str, intent: Intent, offers: bool) -> Wording:
         """Says that nothing is known; small remarks that are out of scope have their own reply."""
         reply = self._routes.reply(intent.name, language, question) if intent.confidence >= 0.8 else None
-        return Wording(reply or self._phrases.say("no_answer", language), language)
+        text = reply or self._phrases.say("no_answer", language)
+        return Wording(f"{text}\n{self._phrases.say('or_these', language)}" if offers else text, language)
 
     def _curated(self, entry: Entry, language: str, **fate: str) -> Wording:
         """The entry's own text, with a line before it when it is in another language."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ class Intents:
         return Intent("faq", 0.5)
 
 
-def build(*, judge: bool = True, entries: list[Entry] | None = None) -> Bot:
+def build(*, judge: bool = True, entries: list[Entry] | None = None, topic: float = 1.0) -> Bot:
     phrases = Phrases.load(SAMPLE / "phrases.yml", "Acme")
     engine = FakeGenerator(choice=[0.95, 0.05] if judge else [0.05, 0.95])
     detector = LanguageDetector(("zh", "en", "es", "ja"), "en")
@@ -68,7 +69,7 @@ def build(*, judge: bool = True, entries: list[Entry] | None = None) -> Bot:
         intents=Intents(),  # type: ignore[arg-type]
         followup=FollowUp(),
         judge=AnswerJudge(engine),
-        decider=Decider(CALIBRATION),
+        decider=Decider(replace(CALIBRATION, topic=topic)),
         writer=Writer(
             None, phrases, Routes.load(SAMPLE / "routes.yml"), lambda text: detector.detect(text).language
         ),
@@ -101,10 +102,31 @@ def test_a_question_the_judge_refuses_is_declined_in_the_customers_language() ->
     assert reply.sources == ()
 
 
+def test_a_declined_question_offers_the_known_ones_that_are_close_as_buttons() -> None:
+    reply = build(judge=False, topic=0.1).respond(message("is the shipping fee paid back with points"))
+    assert reply.action is Action.DECLINE
+    assert reply.buttons[0].payload == "How much is shipping?"
+    assert reply.text.endswith("Or is it one of these?")
+    assert reply.sources == ()
+
+
 def test_hand_over_is_a_field_of_the_reply() -> None:
     reply = build().respond(message("人工"))
     assert reply.action is Action.HAND_OVER
     assert reply.hand_over
+
+
+def test_a_question_known_by_itself_is_not_joined_to_the_one_before_it() -> None:
+    known = Entry("card.en", "card", "en", "Is it safe to pay by card?", "Yes, cards are checked twice.")
+    before = (Turn("How much is shipping?", "Shipping is $5.90.", "en", "verbatim"),)
+    bot = build(entries=[*ENTRIES, known])
+    asked = Message("is it safe to pay by card", "c", "p", past=Past(before, "en"))
+    assert FollowUp().complete(asked.text, Past(before, "en"), "en").question != asked.text
+    reply = bot.respond(asked)
+    assert reply.trace.question == asked.text
+    assert reply.text == known.answer
+    joined = build().respond(asked).trace.question
+    assert "shipping" in joined
 
 
 def test_an_empty_knowledge_base_declines() -> None:

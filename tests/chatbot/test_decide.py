@@ -183,3 +183,15 @@ def test_an_exact_question_is_sure_even_where_no_search_is() -> None:
     decision = Decider(never_sure).decide("how long", "en", FAQ, [hit(dense=0.1, exact=True)], judge)
     assert decision.action is Action.VERBATIM
     assert judge.read == []
+
+
+def test_a_declined_question_comes_with_the_known_ones_that_are_close() -> None:
+    near, far = hit(dense=0.85, question_similarity=0.82), hit(dense=0.84, question_similarity=0.7)
+    foreign = replace(near, entry=replace(ENTRY, id="r.zh", language="zh"))
+    decision = decide([near, far, foreign], Judge(-9.0, -9.0, -9.0))
+    assert decision.action is Action.DECLINE
+    assert decision.offers == (near,)
+
+
+def test_an_answer_offers_no_other_question() -> None:
+    assert decide([hit(question_similarity=0.9)], Judge(9.0)).offers == ()
