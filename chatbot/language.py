@@ -70,6 +70,9 @@ PREVIOUS_LOG_ODDS = 2.5
 INTERFACE_LOG_ODDS = 1.0
 DEFAULT_LOG_ODDS = 0.3
 OUTSIDE_PENALTY = 1.5
+OUTSIDE_PENALTY_A_WORD = 1.5
+OUTSIDE_PENALTY_A_SCRIPT = 6.0
+"""Latin names and words are set into every language, Han or Cyrillic ones into none that is written in Latin."""
 FUNCTION_UNITS = 1.5
 """How many words' weight one grammar word adds when two scripts compete."""
 
@@ -132,7 +135,7 @@ class LanguageDetector:
             if language in prior:
                 prior[language] += log_odds
         evidence = _evidence(text, self._languages, self._names, prior)
-        if not evidence:
+        if not evidence.scores:
             fallback = next(
                 (
                     language
@@ -144,9 +147,10 @@ class LanguageDetector:
             return Detection(fallback, 0.5 if fallback == _primary(previous) else 0.3)
         # A language that cannot be written this way stays possible for words it borrowed:
         # it scores a little below a language about which the message says nothing.
-        outside = _log_sum(evidence.values()) - math.log(len(evidence)) - OUTSIDE_PENALTY
+        scores = evidence.scores
+        outside = _log_sum(scores.values()) - math.log(len(scores)) - evidence.penalty
         return _best(
-            {language: evidence.get(language, outside) + prior[language] for language in self._languages}
+            {language: scores.get(language, outside) + prior[language] for language in self._languages}
         )
 
 
@@ -162,8 +166,8 @@ def dominant_language(text: str, candidates: Sequence[str], names: Iterable[str]
         names: words that belong to no language.
     """
     known = frozenset(word.casefold() for name in names for word in name.split())
-    evidence = _evidence(text, tuple(candidates), known, {})
-    return _best(evidence).language if evidence else None
+    scores = _evidence(text, tuple(candidates), known, {}).scores
+    return _best(scores).language if scores else None
 
 
 def _primary(tag: str | None) -> str:
@@ -183,29 +187,39 @@ def _log_sum(scores: Iterable[float]) -> float:
     return highest + math.log(sum(math.exp(value - highest) for value in values))
 
 
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What a message itself tells."""
+
+    scores: Mapping[str, float]
+    """Log scores of the languages it may be in; empty when it holds no word of any."""
+    penalty: float = OUTSIDE_PENALTY
+    """How far all other languages fall behind one about which it says nothing."""
+
+
 def _evidence(
     text: str, languages: tuple[str, ...], names: frozenset[str], prior: Mapping[str, float]
-) -> dict[str, float]:
-    """Log scores of the languages the text may be in; empty when it holds no word of any.
-
-    ``prior`` only decides whether the second identifier has to be asked.
-    """
+) -> _Evidence:
+    """``prior`` only decides whether the second identifier has to be asked."""
     cleaned = _NOISE.sub(" ", unicodedata.normalize("NFKC", text))
     words = [word for word in _latin_words(cleaned) if word.casefold() not in _NEUTRAL | names]
     counts = {} if cleaned.isascii() else _script_counts(cleaned)
     script = _leading_script(counts, words, cleaned)
     if script is None:
-        return {}
+        return _Evidence({})
     if script == "latin":
         latin = _latin_languages(languages)
-        return _weigh_latin(" ".join(words), words, latin, prior)
+        table = _word_table(latin)
+        known = sum(bool(_look_up(word.casefold(), table)) for word in words)
+        penalty = OUTSIDE_PENALTY + OUTSIDE_PENALTY_A_WORD * max(0, known - 1)
+        return _Evidence(_weigh_latin(" ".join(words), words, latin, prior), penalty)
     if script in {"han", "kana"}:
         scores = _weigh_han(cleaned, counts.get("kana", 0))
-        return {language: score for language, score in scores.items() if language in languages}
+        possible_scores = {language: score for language, score in scores.items() if language in languages}
+        return _Evidence(possible_scores, OUTSIDE_PENALTY_A_SCRIPT)
     possible = tuple(language for language in SCRIPT_LANGUAGES[script] if language in languages)
-    if len(possible) < 2:
-        return dict.fromkeys(possible, 8.0)
-    return _statistics(cleaned, possible)
+    told = dict.fromkeys(possible, 8.0) if len(possible) < 2 else _statistics(cleaned, possible)
+    return _Evidence(told, OUTSIDE_PENALTY_A_SCRIPT)
 
 
 def _latin_words(text: str) -> list[str]:

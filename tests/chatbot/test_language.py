@@ -176,3 +176,33 @@ def test_dominant_language_of_an_answer() -> None:
 
 def test_detection_is_a_value() -> None:
     assert Detection("en", 0.5) == Detection("en", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("苹果手机的保修期是多久", "zh"),
+        ("怎么退款", "zh"),
+        ("我的订单还没到，麻烦查一下", "zh"),
+        ("これまでの注文を確認したいです", "ja"),
+        ("Где мой заказ?", "ru"),
+        ("배송은 얼마나 걸리나요?", "ko"),
+        ("Where is my order, please?", "en"),
+        ("How do I return it?", "en"),
+        ("¿Dónde está mi pedido?", "es"),
+        ("Wann kommt mein Paket an?", "de"),
+        ("Où est ma commande ?", "fr"),
+    ],
+)
+def test_a_customer_may_change_the_language_in_the_middle_of_a_conversation(text: str, language: str) -> None:
+    spoken = ("zh", "en", "es", "ja", "de", "fr", "ko", "pt", "it", "ru")
+    detector = LanguageDetector(spoken, "en")
+    for before in spoken:
+        assert detector.detect(text, previous=before, interface=before).language == language, before
+
+
+@pytest.mark.parametrize("text", ["iPhone 15", "OK", "TideWatch Pro", "USB-C"])
+def test_a_borrowed_word_or_two_change_no_language(text: str) -> None:
+    detector = LanguageDetector(("zh", "en", "es", "ja", "ru"), "en")
+    for before in ("zh", "ja", "ru"):
+        assert detector.detect(text, previous=before, interface=before).language == before
