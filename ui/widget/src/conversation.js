@@ -254,9 +254,20 @@ class Conversation {
 
   /** Begins a conversation where there is none; of several tabs only one does. */
   async begin() {
-    if (this.store.get().token) return;
-    await alone(`${this.store.key}:begin`, async () => {
-      if (!this.store.get().token) this.keep(await this.api.post("api/conversations", {}));
+    const known = () => this.store.get().token;
+    if (known()) return;
+    const name = `${this.store.key}:begin`;
+    const others = navigator.locks ? (await navigator.locks.query()).held : [];
+    const behind = others.some((lock) => lock.name === name);
+    await new Promise((done, failed) => {
+      const work = async () => {
+        // What another tab has just written arrives here a moment after its lock is free.
+        for (let waited = 0; behind && !known() && waited < 1000; waited += 50) await this.pause(50);
+        if (!known()) this.keep(await this.api.post("api/conversations", {}));
+        done();
+        if (navigator.locks) await this.pause(300);
+      };
+      Promise.resolve(alone(name, work)).catch(failed);
     });
   }
 

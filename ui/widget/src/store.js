@@ -9,6 +9,7 @@
 class Store {
   constructor(kind, base) {
     this.key = `kefu:${base}`;
+    this.pending = `${this.key}:pending:`;
     this.area = null;
     this.memory = {};
     this.onchange = () => {};
@@ -22,32 +23,45 @@ class Store {
       this.area = null;
     }
     window.addEventListener("storage", (event) => {
-      if (event.storageArea === this.area && (event.key === this.key || event.key === null)) this.onchange();
+      const mine = event.key === null || event.key === this.key || event.key.startsWith(this.pending);
+      if (event.storageArea === this.area && mine) this.onchange();
     });
   }
 
+  /**
+   * Token and each waiting message lie apart: what another tab has written arrives here a moment
+   * late, and whoever notes a message must not write back a state from before the other's.
+   */
   get() {
-    let value = this.memory;
-    if (this.area) {
-      try {
-        value = JSON.parse(this.area.getItem(this.key) || "{}");
-      } catch {
-        value = {};
-      }
+    if (!this.area) return { ...this.memory, pending: this.memory.pending || {} };
+    const pending = {};
+    for (const key of this.waiting()) {
+      const message = this.read(key);
+      if (message.text) pending[key.slice(this.pending.length)] = message;
     }
-    const known = value && typeof value === "object" ? value : {};
-    const pending = known.pending && typeof known.pending === "object" ? known.pending : {};
-    return { ...known, pending };
+    return { ...this.read(this.key), pending };
   }
 
-  set(change) {
-    this.memory = { ...this.get(), ...change };
-    if (!this.area) return;
+  waiting() {
+    return Object.keys(this.area).filter((key) => key.startsWith(this.pending));
+  }
+
+  read(key) {
     try {
-      this.area.setItem(this.key, JSON.stringify(this.memory));
+      const value = JSON.parse(this.area.getItem(key) || "{}");
+      return value && typeof value === "object" && !Array.isArray(value) ? value : {};
     } catch {
-      this.area = null; // full or forbidden meanwhile: go on in memory
+      return {};
     }
+  }
+
+  /** Changes the state; with `pending: {}` all waiting messages are forgotten. */
+  set(change) {
+    const { pending, ...state } = (this.memory = { ...this.get(), ...change });
+    this.write(() => {
+      if (change.pending) for (const key of this.waiting()) this.area.removeItem(key);
+      this.area.setItem(this.key, JSON.stringify(state));
+    });
   }
 
   /** Changes or, with null, forgets one waiting message. */
@@ -55,7 +69,20 @@ class Store {
     const pending = { ...this.get().pending };
     if (change) pending[id] = { ...pending[id], ...change };
     else delete pending[id];
-    this.set({ pending });
+    this.memory = { ...this.get(), pending };
+    this.write(() => {
+      if (change) this.area.setItem(this.pending + id, JSON.stringify(pending[id]));
+      else this.area.removeItem(this.pending + id);
+    });
+  }
+
+  write(work) {
+    if (!this.area) return;
+    try {
+      work();
+    } catch {
+      this.area = null; // full or forbidden meanwhile: go on in memory
+    }
   }
 }
 
