@@ -107,9 +107,10 @@ class Bot:
             return self._memory.record(message, self._unreadable(language, text, watch))
         with watch("followup"):
             completion = self._followup.complete(text, past, language)
-        search = self._search(completion.question, language, watch)
-        if not completion.certain:
-            search = self._clearer(self._search(text, language, watch), search)
+        if completion.certain:
+            search = self._search(completion.question, language, watch)
+        else:
+            search = self._clearer(text, completion.question, language, watch)
         question, language, vector, hits = search.question, search.language, search.vector, search.hits
         with watch("intent"):
             intent = self._intents.classify(question, vector)
@@ -148,13 +149,17 @@ class Bot:
             hits = self.knowledge.search(question, language, vector=vector)
         return _Search(question, language, vector, hits)
 
-    def _clearer(self, alone: _Search, completed: _Search) -> _Search:
-        """What a text means that may lean on the one before it: what the knowledge base has more to say to."""
-        if self._decider.evidence(alone.hits, alone.language) >= self._decider.evidence(
-            completed.hits, completed.language
-        ):
+    def _clearer(self, text: str, completed: str, language: str, watch: Stopwatch) -> _Search:
+        """The search to go on with of a text that may lean on the one before it.
+
+        The one that the knowledge base has more to say to tells what is meant.
+        """
+        alone = self._search(text, language, watch)
+        if alone.hits and alone.hits[0].exact:
             return alone
-        return completed
+        joined = self._search(completed, language, watch)
+        found, other = (self._decider.evidence(each.hits, each.language) for each in (alone, joined))
+        return alone if found >= other else joined
 
     def understand(self, text: str) -> tuple[Intent, ...]:
         """The intents of a text by itself, likeliest first; nothing is stored."""

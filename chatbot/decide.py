@@ -162,7 +162,7 @@ class Decider:
             return Decision(Action.SMALL_TALK, (), f"intent {intent.name}", intent.confidence)
         decision = self._from_knowledge(question, language, hits, quick, judge)
         if decision.action is Action.DECLINE:
-            decision = self._which_one(hits, decision, language, _is_short(question))
+            decision = self._which_one(question, language, hits, decision)
         if followed and decision.action is Action.DECLINE:
             return self._instead(intent, decision)
         return decision
@@ -171,11 +171,11 @@ class Decider:
         """How likely the search alone thinks it that the first of ``hits`` answers; 0 for none."""
         return self._answerability.quick_probability(hits, language) if hits else 0.0
 
-    def _which_one(self, hits: Sequence[Hit], declined: Decision, language: str, short: bool) -> Decision:
+    def _which_one(self, question: str, language: str, hits: Sequence[Hit], declined: Decision) -> Decision:
         """What is known of the topic becomes buttons: a word or two name no more than a topic,
         and beside a question that is declined they may be what was meant."""
         near = tuple(hit for hit in hits[:READ] if hit.question_similarity >= self._answerability.topic)
-        if near and short:
+        if near and _is_short(question):
             return Decision(Action.CLARIFY, near, f"a topic only, {declined.reason}", declined.probability)
         return replace(declined, offers=tuple(hit for hit in near if hit.entry.language == language))
 

@@ -97,7 +97,7 @@ class FollowUp:
     def is_social(self, text: str, language: str) -> bool:
         """Is the text a greeting, thanks or the like, and so nothing that a later question leans on?"""
         table = _compiled(language)
-        plain = text.strip().casefold().replace("’", "'").strip("?？!！.。 ")
+        plain = _plain(text).strip("?？!！.。 ")
         return table is not None and table.social.fullmatch(plain) is not None
 
     def _complete(self, text: str, turns: Sequence[Turn], language: str, depth: int) -> str:
@@ -105,7 +105,7 @@ class FollowUp:
         before = _last_on_topic(turns)
         if table is None or before is None or depth == 0:
             return text
-        plain = text.strip().casefold().replace("’", "'")
+        plain = _plain(text)
         if not plain or table.social.fullmatch(plain.strip("?？ ")):
             return text
         rest = _without_lead(plain, table)
@@ -121,7 +121,7 @@ class FollowUp:
         table = _compiled(language)
         if table is None:
             return True
-        plain = text.strip().casefold().replace("’", "'")
+        plain = _plain(text)
         rest = _without_lead(plain, table)
         if rest != plain or (table.spaced and _is_elliptic(rest, False, table)):
             return True
@@ -140,7 +140,7 @@ class FollowUp:
         if not clauses:
             return False
         head = rest[: clauses[-1].start()]
-        if table.pronoun.search(head) or table.social.fullmatch(head.strip(_EDGES + " ")):
+        if table.pronoun.search(head) or table.social.fullmatch(head.strip(_EDGES)):
             return False
         size, _ = self._content_size(head, table)
         if not table.spaced:
@@ -242,6 +242,11 @@ def _last_on_topic(turns: Sequence[Turn]) -> int | None:
         if turns[index].action in _ON_TOPIC:
             return index
     return None
+
+
+def _plain(text: str) -> str:
+    """The text as the rules are written: lower case, straight apostrophes."""
+    return text.strip().casefold().replace("’", "'")
 
 
 def _without_lead(plain: str, table: _Language) -> str:

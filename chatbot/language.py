@@ -200,7 +200,10 @@ class _Evidence:
 def _evidence(
     text: str, languages: tuple[str, ...], names: frozenset[str], prior: Mapping[str, float]
 ) -> _Evidence:
-    """``prior`` only decides whether the second identifier has to be asked."""
+    """What the text tells by its script and its words.
+
+    ``prior`` only decides whether the second identifier has to be asked.
+    """
     cleaned = _NOISE.sub(" ", unicodedata.normalize("NFKC", text))
     words = [word for word in _latin_words(cleaned) if word.casefold() not in _NEUTRAL | names]
     counts = {} if cleaned.isascii() else _script_counts(cleaned)
@@ -208,18 +211,14 @@ def _evidence(
     if script is None:
         return _Evidence({})
     if script == "latin":
-        latin = _latin_languages(languages)
-        table = _word_table(latin)
-        known = sum(bool(_look_up(word.casefold(), table)) for word in words)
-        penalty = OUTSIDE_PENALTY + OUTSIDE_PENALTY_A_WORD * max(0, known - 1)
-        return _Evidence(_weigh_latin(" ".join(words), words, latin, prior), penalty)
+        return _weigh_latin(" ".join(words), words, _latin_languages(languages), prior)
     if script in {"han", "kana"}:
         scores = _weigh_han(cleaned, counts.get("kana", 0))
-        possible_scores = {language: score for language, score in scores.items() if language in languages}
-        return _Evidence(possible_scores, OUTSIDE_PENALTY_A_SCRIPT)
-    possible = tuple(language for language in SCRIPT_LANGUAGES[script] if language in languages)
-    told = dict.fromkeys(possible, 8.0) if len(possible) < 2 else _statistics(cleaned, possible)
-    return _Evidence(told, OUTSIDE_PENALTY_A_SCRIPT)
+        scores = {language: score for language, score in scores.items() if language in languages}
+    else:
+        possible = tuple(language for language in SCRIPT_LANGUAGES[script] if language in languages)
+        scores = dict.fromkeys(possible, 8.0) if len(possible) < 2 else _statistics(cleaned, possible)
+    return _Evidence(scores, OUTSIDE_PENALTY_A_SCRIPT)
 
 
 def _latin_words(text: str) -> list[str]:
@@ -303,21 +302,21 @@ def _in(character: str, charset: str) -> bool:
 
 def _weigh_latin(
     text: str, words: Sequence[str], languages: tuple[str, ...], prior: Mapping[str, float]
-) -> dict[str, float]:
+) -> _Evidence:
     """Log scores of the languages written in Latin letters."""
+    table = _word_table(languages)
+    known = [row for word in words if (row := _look_up(word.casefold(), table))]
+    penalty = OUTSIDE_PENALTY + OUTSIDE_PENALTY_A_WORD * max(0, len(known) - 1)
     if len(languages) < 2:
-        return dict.fromkeys(languages, 4.0)
+        return _Evidence(dict.fromkeys(languages, 4.0), penalty)
     statistics = _statistics(text.casefold(), languages)
     scores = {
         language: STATISTICS_WEIGHT * statistics.get(language, math.log(STATISTICS_FLOOR))
         for language in languages
     }
-    table = _word_table(languages)
-    known = False
-    for word in words:
-        for language, weight in _look_up(word.casefold(), table).items():
+    for row in known:
+        for language, weight in row.items():
             scores[language] += weight
-            known = True
     letters = set(text.casefold())
     for language in languages:
         if letters & set(LETTER_HINTS.get(language, "")):
@@ -327,7 +326,7 @@ def _weigh_latin(
         vote = _second_opinion(text.casefold(), languages)
         if vote in scores:
             scores[vote] += VOTE_WEIGHT
-    return scores
+    return _Evidence(scores, penalty)
 
 
 def _look_up(word: str, table: Mapping[str, Mapping[str, float]]) -> Mapping[str, float]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,20 +47,15 @@ class BatchingEmbedder:
         self.fingerprint = embedder.fingerprint
         self.dimension = embedder.dimension
         self._waiting: deque[_Request] = deque()
-        self._arrival = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encoder")
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of questions, shape (n, dimension), L2-normalised."""
         if len(texts) != 1:
             return self._embedder.encode_queries(texts)
         request = _Request(texts[0])
-        with self._arrival:
-            if self._thread is None or not self._thread.is_alive():  # not alive: this process was forked
-                self._thread = threading.Thread(target=self._serve, name="encoder", daemon=True)
-                self._thread.start()
-            self._waiting.append(request)
-            self._arrival.notify()
+        self._waiting.append(request)
+        self._encoder.submit(self._encode_waiting)
         return request.answer.result()
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
@@ -77,13 +71,10 @@ class BatchingEmbedder:
         """Tokens of each whole text."""
         return self._embedder.count_tokens(texts)
 
-    def _serve(self) -> None:
-        while True:
-            with self._arrival:
-                while not self._waiting:
-                    self._arrival.wait()
-                batch = self._next_batch()
-            self._encode(batch)
+    def _encode_waiting(self) -> None:
+        """Encodes the next batch; nothing where an earlier one took the question along."""
+        if self._waiting:
+            self._encode(self._next_batch())
 
     def _next_batch(self) -> list[_Request]:
         batch = [self._waiting.popleft()]

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
+import httpx
 import uvicorn
 
 from chatbot.assembly import Parts
@@ -71,46 +71,29 @@ def talk(address: str, texts: Sequence[str], *, conversations: int = 50, message
     """
     took: list[float] = []
     errors = 0
-    place = urlsplit(address)
 
-    async def conversation(number: int) -> None:
+    async def conversation(client: httpx.AsyncClient, number: int) -> None:
         nonlocal errors
-        reader, writer = await asyncio.open_connection(place.hostname, place.port)
         for turn in range(messages):
             text = texts[(number * messages + turn) % len(texts)]
             start = time.perf_counter()
-            answered = await asyncio.wait_for(_exchange(reader, writer, f"load-{number}", text), 120)
-            errors += not answered
+            try:
+                response = await client.post(WEBHOOK, json={"sender": f"load-{number}", "message": text})
+                errors += not (response.status_code == 200 and response.json())
+            except httpx.HTTPError:
+                errors += 1
             took.append((time.perf_counter() - start) * 1000)
-        writer.close()
 
     async def everybody() -> None:
-        await asyncio.gather(*(conversation(number) for number in range(conversations)))
+        limits = httpx.Limits(max_connections=conversations)
+        async with httpx.AsyncClient(base_url=address, timeout=120, limits=limits) as client:
+            await asyncio.gather(*(conversation(client, number) for number in range(conversations)))
 
     start = time.perf_counter()
     asyncio.run(everybody())
     seconds = time.perf_counter() - start
     p95 = statistics.quantiles(took, n=20)[-1]
     return Load(len(took), errors, round(p95), round(len(took) / seconds, 1))
-
-
-async def _exchange(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sender: str, text: str
-) -> bool:
-    """Sends one message on a connection that is kept; was it answered?
-
-    By hand, for a client library takes as much of the two cores as the server that is measured.
-    """
-    body = json.dumps({"sender": sender, "message": text}).encode()
-    writer.write(
-        f"POST {WEBHOOK} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n".encode()
-        + body
-    )
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-    size = int(head.split("content-length:")[1].split("\r\n")[0])
-    reply = await reader.readexactly(size)
-    return head.split()[1] == "200" and bool(json.loads(reply))
 
 
 def overhead_ms(parts: Parts, entries: Sequence[Entry], texts: Sequence[str]) -> float:

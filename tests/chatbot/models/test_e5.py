@@ -87,6 +87,17 @@ def unpack_small(tmp_path: Path, content: bytes) -> Path:
     return folder
 
 
+def pulled_embedder() -> Path:
+    """The unpacked model's folder."""
+    from chatbot.models import model_folder
+    from chatbot.settings import load_settings
+
+    folder = model_folder(CATALOGUE["multilingual-e5-small-q4"], load_settings().models_dir)
+    if not folder.exists():
+        pytest.skip("the embedder is not pulled")
+    return folder
+
+
 @given(
     scale=st.floats(-60000, 60000, width=16),
     nibbles=st.lists(st.integers(0, 15), min_size=32, max_size=32),
@@ -179,12 +190,7 @@ def test_a_tokenizer_of_another_form_is_refused(tmp_path: Path, content: str) ->
 def test_the_unpacked_tokenizer_cuts_as_the_class_of_xlm_roberta_does() -> None:
     from transformers import AutoTokenizer, XLMRobertaTokenizer
 
-    from chatbot.models import model_folder
-    from chatbot.settings import load_settings
-
-    folder = model_folder(CATALOGUE["multilingual-e5-small-q4"], load_settings().models_dir)
-    if not folder.exists():
-        pytest.skip("the embedder is not pulled")
+    folder = pulled_embedder()
     plain = AutoTokenizer.from_pretrained(folder)
     own = XLMRobertaTokenizer.from_pretrained(folder)
     assert type(plain) is not type(own)
@@ -201,12 +207,7 @@ def test_the_unpacked_tokenizer_cuts_as_the_class_of_xlm_roberta_does() -> None:
 
 @pytest.mark.models
 def test_the_unpacked_model_gives_the_known_cosine() -> None:
-    from chatbot.models import model_folder
-    from chatbot.settings import load_settings
-
-    folder = model_folder(CATALOGUE["multilingual-e5-small-q4"], load_settings().models_dir)
-    if not folder.exists():
-        pytest.skip("the embedder is not pulled")
+    folder = pulled_embedder()
     assert e5.canonical_cosine(folder) == pytest.approx(e5.CANONICAL_COSINE, abs=e5.CANONICAL_TOLERANCE)
 
 

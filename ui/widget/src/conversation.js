@@ -4,6 +4,8 @@ const PAUSES_MS = [1000, 2000, 4000, 8000, 15_000];
 /** Times a busy server is asked again by itself, and the longest pause it may ask for. */
 const BUSY_TRIES = 4;
 const LONGEST_PAUSE_S = 30;
+/** How long other tabs are kept from beginning a conversation after this one has. */
+const LINGER_MS = 1000;
 
 /**
  * The truth is on the server; this keeps the picture of it.  `items()` is what a page shows.
@@ -256,18 +258,15 @@ class Conversation {
   async begin() {
     const known = () => this.store.get().token;
     if (known()) return;
-    const name = `${this.store.key}:begin`;
-    const others = navigator.locks ? (await navigator.locks.query()).held : [];
-    const behind = others.some((lock) => lock.name === name);
     await new Promise((done, failed) => {
       const work = async () => {
-        // What another tab has just written arrives here a moment after its lock is free.
-        for (let waited = 0; behind && !known() && waited < 1000; waited += 50) await this.pause(50);
-        if (!known()) this.keep(await this.api.post("api/conversations", {}));
+        if (known()) return done();
+        this.keep(await this.api.post("api/conversations", {}));
         done();
-        if (navigator.locks) await this.pause(300);
+        // What is written here reaches the other tabs a moment later; until then they wait at the lock.
+        return new Promise((free) => setTimeout(free, LINGER_MS));
       };
-      Promise.resolve(alone(name, work)).catch(failed);
+      Promise.resolve(alone(`${this.store.key}:begin`, work)).catch(failed);
     });
   }
 
