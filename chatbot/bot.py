@@ -13,11 +13,12 @@ from functools import cache
 from chatbot.actions import Acted, ActionStage, ActionTurn
 from chatbot.decide import Decider, worth_composing
 from chatbot.errors import BadRequestError
-from chatbot.followup import FollowUp
+from chatbot.followup import Completion, FollowUp
 from chatbot.intent import IntentClassifier
 from chatbot.judge import AnswerJudge
 from chatbot.language import LanguageDetector
 from chatbot.memory import Memory
+from chatbot.payload import read_payload
 from chatbot.phrases import Phrases
 from chatbot.starters import suggest
 from chatbot.turn import (
@@ -100,20 +101,24 @@ class Bot:
         past = self._understood(self._memory.recall(message))
         with watch("language"):
             text = clean(message.text)
+            payload = read_payload(text)
+            # What a button names says nothing of the language its customer speaks.
             language = self._language.detect(
-                text, previous=past.language, interface=message.interface_language
+                "" if payload else text, previous=past.language, interface=message.interface_language
             ).language
+            text = payload.text if payload else text
         if not any(character.isalnum() for character in text):
             return self._memory.record(message, self._unreadable(language, text, watch))
         with watch("followup"):
-            completion = self._followup.complete(text, past, language)
+            completion = Completion(text) if payload else self._followup.complete(text, past, language)
         if completion.certain:
             search = self._search(completion.question, language, watch)
         else:
             search = self._clearer(text, completion.question, language, watch)
         question, language, vector, hits = search.question, search.language, search.vector, search.hits
         with watch("intent"):
-            intent = self._intents.classify(question, vector)
+            intent = self._intents.named(payload.name) if payload else None
+            intent = intent or self._intents.classify(question, vector)
 
         @cache
         def decide() -> Decision:
@@ -164,10 +169,16 @@ class Bot:
     def understand(self, text: str) -> tuple[Intent, ...]:
         """The intents of a text by itself, likeliest first; nothing is stored."""
         text = clean(text)
+        payload = read_payload(text)
+        named = self._intents.named(payload.name) if payload else None
+        text = payload.text if payload else text
         if not any(character.isalnum() for character in text):
             return (Intent("unreadable", 1.0),)
         text = self.knowledge.decoded(text)
-        return self._intents.ranking(text, self.knowledge.embed(text))
+        ranking = self._intents.ranking(text, self.knowledge.embed(text))
+        if named is None:
+            return ranking
+        return (named, *(intent for intent in ranking if intent.name != named.name))
 
     @property
     def model_id(self) -> str:

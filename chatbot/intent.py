@@ -32,6 +32,7 @@ from chatbot.intent_fit import (
     held_out_rows,
     nearest_others,
 )
+from chatbot.payload import OPENINGS
 from chatbot.turn import Intent, Route
 from knowledge_base.normalise import key
 
@@ -248,6 +249,15 @@ class IntentClassifier:
         if self._route("out_of_scope") is route:
             along += found.out_of_scope
         return Intent(name, found.probability, route, along)
+
+    def named(self, name: str) -> Intent | None:
+        """The intent of this name, as a button sends it; None if there is none.
+
+        What clients send when a conversation is opened is a greeting, whatever they call it.
+        """
+        known = {label.lower(): label for label in self._model.labels}
+        label = known.get(name) or (known.get("greeting") if name in OPENINGS else None)
+        return None if label is None else Intent(label, 1.0, self._route(label), 1.0)
 
     @property
     def model_id(self) -> str:

@@ -76,6 +76,9 @@ def serve(settings: Settings) -> None:
             timeout_graceful_shutdown=5,
             server_header=False,
             ws_max_size=1_000_000,
+            # Proxies and clients keep their connections for a minute; one that is closed in the very
+            # moment it is used again is an error to them.
+            timeout_keep_alive=75,
             # Whose word is believed is a setting of ours, see chatbot.channels.door.
             proxy_headers=False,
         )

@@ -19,10 +19,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from chatbot.channels.errors import log_failure
+from chatbot.channels.errors import ERROR_RESPONSES, log_failure
 from chatbot.errors import BusyError
 
-__all__ = ["ActionFunction", "Executors", "build_router"]
+__all__ = ["MAX_BODY_BYTES", "ActionFunction", "Executors", "build_router"]
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 """Of a call, also after it was inflated: a tracker carries its whole conversation."""
@@ -114,7 +114,10 @@ def build_router(executors: Executors, *, health: bool = True) -> APIRouter:
     router = APIRouter(tags=["Rasa action server"])
 
     @router.post(
-        "/webhook", summary="Run an action for a Rasa assistant", openapi_extra=_BODY, responses=_ANSWERS
+        "/webhook",
+        summary="Run an action for a Rasa assistant",
+        openapi_extra=_BODY,
+        responses={**ERROR_RESPONSES, **_ANSWERS},
     )
     async def webhook(request: Request) -> JSONResponse:
         try:
@@ -123,13 +126,13 @@ def build_router(executors: Executors, *, health: bool = True) -> APIRouter:
             return JSONResponse(unusable.body, unusable.status)
         return await _run(executors, call)
 
-    @router.get("/actions", summary="The actions that can be run")
+    @router.get("/actions", summary="The actions that can be run", responses=_CLOSED)
     async def actions() -> list[dict[str, str]]:
         return [{"name": name} for name in await executors.actions()]
 
     if health:
 
-        @router.get("/health", summary="Is the action server there?")
+        @router.get("/health", summary="Is the action server there?", responses=_CLOSED)
         async def is_there() -> dict[str, str]:
             return {"status": "ok"}
 
@@ -280,3 +283,5 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     500: {"description": "The action failed; the log says how."},
     503: {"description": "Kefu is still loading or busy; see Retry-After."},
 }
+_CLOSED = {status: ERROR_RESPONSES[status] for status in (401, 403, 429)}
+"""What the door answers in the routes' stead."""

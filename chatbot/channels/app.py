@@ -85,7 +85,13 @@ def create_app(bot_provider: BotProvider, conversations: Conversations, settings
         return None if bot is None else bot.phrases
 
     sentences = Sentences(phrases, settings.default_language, settings.max_message_chars)
-    guard(app, settings, limits, Keys(conversations.database))
+    guard(
+        app,
+        settings,
+        limits,
+        Keys(conversations.database),
+        larger={"/webhook": action_server.MAX_BODY_BYTES},
+    )
     install_error_handlers(app, sentences, {openai_api.PREFIX: openai_api.error_body})
     surround(app, settings)
     app.add_middleware(RequestLog)  # added last, so it is the outermost

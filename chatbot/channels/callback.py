@@ -18,7 +18,7 @@ import httpx
 import stamina
 import structlog
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import PlainTextResponse, Response
 
 from chatbot.channels.bodies import read_object
 from chatbot.channels.errors import ERROR_RESPONSES, Sentences, log_failure
@@ -121,7 +121,7 @@ class CallbackChannel:
         @router.post(
             "/webhook",
             summary="Send a customer's message; the answer is posted to KEFU_CALLBACK__URL",
-            response_class=PlainTextResponse,
+            response_class=Response,
             responses={
                 **ERROR_RESPONSES,
                 200: {"content": {"text/plain": {"example": "success"}}},

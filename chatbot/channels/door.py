@@ -8,6 +8,7 @@ who comes in and how often.  All of it is plain ASGI, so nothing is buffered.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -29,8 +30,14 @@ _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def guard(app: FastAPI, settings: Settings, limits: RateLimits, keys: Keys) -> None:
-    """Puts up what stands inside the errors' edge; call it before the error handlers are installed."""
+def guard(
+    app: FastAPI, settings: Settings, limits: RateLimits, keys: Keys, larger: Mapping[str, int]
+) -> None:
+    """Puts up what stands inside the errors' edge; call it before the error handlers are installed.
+
+    Args:
+        larger: addresses that take larger bodies than others, and how large in bytes.
+    """
     app.add_middleware(Door, callers=Callers(settings.auth, keys), limits=limits)
     bounds = settings.limits
     app.add_middleware(
@@ -38,6 +45,7 @@ def guard(app: FastAPI, settings: Settings, limits: RateLimits, keys: Keys) -> N
         body_bytes=bounds.body_bytes,
         body_timeout_s=bounds.body_timeout_s,
         send_timeout_s=bounds.send_timeout_s,
+        larger=larger,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -30,13 +31,22 @@ class FlowLimits:
 
     Args:
         body_bytes: largest body.
+        larger: largest bodies of single addresses, where that is more.
         body_timeout_s: time until a whole body must have come.
         send_timeout_s: time a client may take to read one piece.
     """
 
-    def __init__(self, app: ASGIApp, body_bytes: int, body_timeout_s: float, send_timeout_s: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        body_bytes: int,
+        body_timeout_s: float,
+        send_timeout_s: float,
+        larger: Mapping[str, int] | None = None,
+    ) -> None:
         self._app = app
         self._body_bytes = body_bytes
+        self._larger = larger or {}
         self._body_timeout_s = body_timeout_s
         self._send_timeout_s = send_timeout_s
 
@@ -44,12 +54,13 @@ class FlowLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        flow = _Flow(receive, send, self._body_bytes, self._body_timeout_s, self._send_timeout_s)
+        body_bytes = max(self._body_bytes, self._larger.get(scope["path"], 0))
+        flow = _Flow(receive, send, body_bytes, self._body_timeout_s, self._send_timeout_s)
         headers = Headers(scope=scope)
         flow.expects_leave = headers.get("expect", "").lower() == "100-continue"
         try:
             declared = headers.get("content-length", "")
-            if declared.isdecimal() and int(declared[:20]) > self._body_bytes:
+            if declared.isdecimal() and int(declared[:20]) > body_bytes:
                 flow.refusal = flow.too_large()
                 raise flow.refusal
             await self._app(scope, flow.receive, flow.send)

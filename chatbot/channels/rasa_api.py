@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from chatbot import __version__
 from chatbot.channels.bodies import read_object
-from chatbot.channels.errors import ErrorBody
+from chatbot.channels.errors import ERROR_RESPONSES, ErrorBody
 from chatbot.channels.incoming import MAX_ID
 from chatbot.channels.loader import BotProvider, Responder
 from chatbot.channels.rasa_auth import RasaGuard
@@ -97,7 +97,7 @@ def build_router(
         "/model/parse",
         response_model=Parsed,
         response_model_exclude_none=True,
-        responses={**_ERRORS, 413: {"model": ErrorBody}, 422: {"model": ErrorBody}},
+        responses={**ERROR_RESPONSES, **_ERRORS},
         summary="What does a text mean?",
         openapi_extra={"requestBody": _parse_body(settings.max_message_chars)},
     )

@@ -50,6 +50,9 @@ CALIBRATION = Answerability(
 class Intents:
     """Everything is a question, but for two words."""
 
+    def named(self, name: str) -> Intent | None:
+        return Intent("greeting", 1.0, Route.SMALL_TALK) if name == "get_started" else None
+
     def classify(self, text: str, vector: object) -> Intent:
         del vector
         if text in ("人工", "agent"):
@@ -100,6 +103,14 @@ def test_a_question_the_judge_refuses_is_declined_in_the_customers_language() ->
     assert reply.action is Action.DECLINE
     assert reply.language == "zh"
     assert reply.sources == ()
+
+
+def test_a_payload_names_its_intent_and_says_nothing_of_the_language() -> None:
+    opened = replace(message("/get_started"), interface_language="zh")
+    reply = build().respond(opened)
+    assert (reply.action, reply.language) == (Action.SMALL_TALK, "zh")
+    unknown = build().respond(replace(message('/how_much_is{"what": "shipping"}'), interface_language="zh"))
+    assert unknown.text == "国内订单满99元包邮，不满收8元。"
 
 
 def test_a_declined_question_offers_the_known_ones_that_are_close_as_buttons() -> None:

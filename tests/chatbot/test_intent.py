@@ -207,6 +207,16 @@ def test_a_training_example_has_its_own_intent_whatever_the_vector(model: Intent
     assert stage.classify(" 轉人工！", vectors[0]) == Intent("intent_3", 1.0, Route.ANSWER)
 
 
+def test_an_intent_is_found_by_its_name_and_an_opening_is_a_greeting(model: IntentModel) -> None:
+    stage = IntentClassifier(model, routes)
+    assert stage.named("intent_0") == Intent("intent_0", 1.0, Route.SMALL_TALK, 1.0)
+    assert stage.named("get_started") is None
+    greeting = replace(model, labels=("Greeting", *model.labels[1:]))
+    assert stage.named("nonsense") is None
+    found = IntentClassifier(greeting, routes).named("get_started")
+    assert found is not None and found.name == "Greeting"
+
+
 def test_one_query_takes_a_fraction_of_an_encoder_call(model: IntentModel) -> None:
     from chatbot.training.intents import measure
 

@@ -100,7 +100,14 @@ def main(options: dict[str, Any]) -> None:
             "threads": threading.active_count(),
         }
 
-    uvicorn.run(app, host="127.0.0.1", port=options["port"], log_level="error", proxy_headers=False)
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=options["port"],
+        log_level="error",
+        proxy_headers=False,
+        timeout_keep_alive=75,
+    )
 
 
 if __name__ == "__main__":

@@ -245,6 +245,13 @@ def test_one_conversation_is_counted_by_itself(opened: Callable[..., TestClient]
     )
 
 
+def test_a_rasa_assistant_may_send_a_long_conversation(opened: Callable[..., TestClient]) -> None:
+    client = opened(limits={"body_bytes": 2048})
+    long = {"next_action": "", "tracker": {"events": ["x" * 100_000]}}
+    assert client.post("/webhook", json=long).status_code == 200
+    refused(client.post(WEBHOOK, json={**long, "message": "hi"}), 413)
+
+
 def test_a_body_too_large_is_refused_declared_or_not(opened: Callable[..., TestClient]) -> None:
     client = opened(limits={"body_bytes": 2000})
     refused(client.post(WEBHOOK, content=b"x" * 3000), 413)
