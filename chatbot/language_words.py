@@ -112,6 +112,7 @@ TOPIC_WORDS: dict[str, str] = {
         descuento precio pago pagar tarjeta cuenta contraseña persona agente hablar ayuda quiero necesito
         llegó llega llegar gratis tienda auriculares reloj batería cargador carga funciona dinero problema
         aceptan tarda cobraron cobrado veces
+        cancele cancela anula anular devuelve devuelva cambia cambie envía rastrear rastrea muéstrame
     """,
     "de": """
         beschwerde reklamation adresse lieferadresse falsch ändern änderung löschen frage problem
@@ -123,6 +124,7 @@ TOPIC_WORDS: dict[str, str] = {
         sendungsverfolgung garantie reparatur kaputt defekt umtausch umtauschen stornieren rechnung
         gutschein rabatt preis zahlen bezahlen zahlung karte konto passwort vergessen mitarbeiter sprechen
         hilfe geld zurück uhr kopfhörer akku ladegerät lädt funktioniert
+        storniere storno stornierung zurückgeben zurückschicken bestellstatus ändere ändern lösche zeige sendestatus
     """,
     "fr": """
         réclamation plainte adresse erronée changer modifier supprimer question problème écran endommagé
@@ -133,6 +135,7 @@ TOPIC_WORDS: dict[str, str] = {
         cassée échange échanger annuler facture réduction prix paiement payer carte compte passe mot
         oublié conseiller humain parler aide besoin frais port gratuit gratuite montre écouteurs casque
         batterie chargeur charge marche fonctionne argent perdu perdue reçu recu expédition délai d'accord
+        annule annulez rembourse remboursez échangez échange changez suivre montrez renvoyez
     """,
     "pt": """
         reclamação reclamar endereço errado mudar alterar excluir apagar pergunta dúvida tela danificado
@@ -143,6 +146,7 @@ TOPIC_WORDS: dict[str, str] = {
         nota fiscal cupom desconto preço pagamento pagar cartão conta senha atendente falar ajuda preciso
         esqueci chegou prazo frete grátis fone fones relógio bateria carregador carrega funciona dinheiro
         problema aceitam loja
+        cancele cancela devolva devolve troque rastreie mostre reembolse
     """,
     "it": """
         reclamo indirizzo sbagliato modificare cancellare eliminare domanda schermo danneggiato difettoso
@@ -153,6 +157,7 @@ TOPIC_WORDS: dict[str, str] = {
         rotto rotta cambio cambiare annullare fattura buono sconto prezzo pagamento pagare carta conto
         password dimenticata operatore parlare aiuto arrivato arriva costa cuffie orologio batteria
         caricatore caricabatterie carica funziona soldi indietro gratuita contanti problema
+        annulla annulli annullate rimborsa rimborsate cambia traccia mostra mostrami tracciare
     """,
     "vi": """
         địa chỉ sai khiếu nại thay xóa câu hỏi màn hình vỡ phụ kiện hướng dẫn cập nhật màu kích cỡ khuyến

@@ -214,7 +214,8 @@ def test_an_intent_is_found_by_its_name_and_an_opening_is_a_greeting(model: Inte
     greeting = replace(model, labels=("Greeting", *model.labels[1:]))
     assert stage.named("nonsense") is None
     found = IntentClassifier(greeting, routes).named("get_started")
-    assert found is not None and found.name == "Greeting"
+    assert found is not None
+    assert found.name == "Greeting"
 
 
 def test_one_query_takes_a_fraction_of_an_encoder_call(model: IntentModel) -> None:

@@ -59,7 +59,7 @@ def app(make_app: Callable[..., FastAPI], conversations: Conversations, tmp_path
 
 
 @pytest.fixture
-def roles(conversations: Conversations, app: FastAPI) -> dict[str, dict[str, str]]:
+def roles(conversations: Conversations) -> dict[str, dict[str, str]]:
     """The headers that each role sends."""
     keys = Keys(conversations.database)
     shown = {scope: keys.create(scope, [scope])[1] for scope in SCOPES}

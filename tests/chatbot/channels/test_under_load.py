@@ -21,6 +21,10 @@ GONE = int(os.environ.get("KEFU_TEST_DISCONNECTS", "60"))
 """1,000 for the whole check."""
 
 
+HELD_S = float(os.environ.get("KEFU_TEST_HELD_S", "3"))
+"""How long a generation is held; 30 for the whole check."""
+
+
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'kefu.db'}"
@@ -113,3 +117,37 @@ def test_health_answers_while_every_place_is_taken_by_a_slow_model(small: Server
             return sorted(took)
 
     assert asyncio.run(watch())[20] < 0.1
+
+
+def test_a_generation_that_is_held_slows_neither_health_nor_the_answers_of_others(url: str) -> None:
+    with served(url, delay_s=HELD_S / 20, quick_s=0.01) as server:
+
+        async def watch() -> tuple[list[float], list[float]]:
+            limits = httpx.Limits(max_connections=100)
+            async with httpx.AsyncClient(base_url=server.address, timeout=60, limits=limits) as client:
+
+                async def timed(method: str, address: str, **options: object) -> float:
+                    start = time.perf_counter()
+                    response = await client.request(method, address, **options)  # type: ignore[arg-type]
+                    assert response.status_code == 200
+                    return time.perf_counter() - start
+
+                held = [
+                    asyncio.create_task(client.post(WEBHOOK, json={"sender": f"h{n}", "message": "slow"}))
+                    for n in range(4)
+                ]
+                await asyncio.sleep(0.2)
+                health, others = [], []
+                for number in range(100):
+                    health.append(await timed("GET", "/healthz"))
+                    body = {"sender": f"o{number % 10}", "message": "quick"}
+                    others.append(await timed("POST", WEBHOOK, json=body))
+                if HELD_S > 10:
+                    assert not any(task.done() for task in held)
+                await asyncio.gather(*held)
+                return sorted(health), sorted(others)
+
+        health, others = asyncio.run(watch())
+    print(f"health p99 {health[98] * 1000:.0f} ms, others' answers p99 {others[98] * 1000:.0f} ms")
+    assert health[98] < 0.1
+    assert others[98] < 0.5
