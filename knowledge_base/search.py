@@ -83,6 +83,8 @@ class _Rows:
                 owners.append(number)
                 self.answers.append(normalise(f"{entry.question} {entry.answer}"))
         self.owner: NDArray[np.int64] = np.asarray(owners, dtype=np.int64)
+        self.row_of = {text: row for row, text in enumerate(self.questions)}
+        """Rows of the questions and variants by their normalised text."""
         self.keys = (
             *(_key("q", text) for text in self.questions),
             *(_key("a", text) for text in self.answers),
@@ -274,8 +276,18 @@ class KnowledgeBase:
         return normalise(self.decoded(text))
 
     def embed(self, text: str) -> Vectors:
-        """The vector of one question, shape (dimension,)."""
-        vector: Vectors = self._embedder.encode_queries([self.readable(text)])[0]
+        """The vector of one question, shape (dimension,).
+
+        That of a question the base itself has, as customers send it who click on a
+        suggestion, lies in the index and is not computed again.
+        """
+        readable = self.readable(text)
+        snapshot = self._snapshot
+        row = snapshot.rows.row_of.get(readable)
+        if row is not None:
+            known: Vectors = snapshot.index.vectors(np.asarray([row], dtype=np.int64))[0]
+            return known
+        vector: Vectors = self._embedder.encode_queries([readable])[0]
         return vector
 
     def search(self, text: str, language: str, *, vector: Vectors | None = None, limit: int = 5) -> list[Hit]:

@@ -283,5 +283,5 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     500: {"description": "The action failed; the log says how."},
     503: {"description": "Kefu is still loading or busy; see Retry-After."},
 }
-_CLOSED = {status: ERROR_RESPONSES[status] for status in (401, 403, 429)}
+_CLOSED: dict[int | str, dict[str, Any]] = {status: ERROR_RESPONSES[status] for status in (401, 403, 429)}
 """What the door answers in the routes' stead."""

@@ -103,7 +103,8 @@ def _timed(action: Callable[[], object]) -> float:
 def _verbatim(parts: Parts, entries: Sequence[Entry], rounds: int) -> list[Figure]:
     """A whole verbatim turn over one encoder call on the same text, alternating."""
     bot = parts.bot(KnowledgeBase.in_memory(entries, parts.embedder), Memory(NoHistory()))
-    questions = [variant for entry in entries if entry.verbatim for variant in entry.variants][: rounds + 3]
+    variants = [variant for entry in entries if entry.verbatim for variant in entry.variants]
+    questions = [channels.typed(variant) for variant in variants[: rounds + 3]]
     turns, encoder = [], []
     for number, question in enumerate(questions):
         encode = _timed(partial(parts.embedder.encode_queries, [question]))
@@ -130,7 +131,9 @@ def _ratio(
     ratio = round(value / floor, 3)
     if at_most is not None:
         return Figure(name, value, unit, floor, ratio, f"≤ {at_most} × floor", ratio <= at_most)
-    return Figure(name, value, unit, floor, ratio, f"≥ {at_least} × floor", ratio >= (at_least or 0))
+    if at_least is None:
+        return Figure(name, value, unit, floor, ratio, "", True)
+    return Figure(name, value, unit, floor, ratio, f"≥ {at_least} × floor", ratio >= at_least)
 
 
 def _composed(generator: Generator, entries: Sequence[Entry], rounds: int) -> list[Figure]:
@@ -306,6 +309,7 @@ def _crowd(address: str, entries: Sequence[Entry], rate: float) -> list[Figure]:
     texts = channels.questions(entries)
     channels.talk(address, texts, messages=1)
     load = channels.talk(address, texts[50:])
+    clicked = channels.talk(address, channels.suggestions(entries)[50:])
     return [
         Figure("50 conversations at once: errors", load.errors, "", None, None, "0", load.errors == 0),
         Figure(
@@ -317,6 +321,12 @@ def _crowd(address: str, entries: Sequence[Entry], rate: float) -> list[Figure]:
             "messages/s",
             round(rate, 1),
             at_least=0.7,
+        ),
+        _ratio(
+            "50 conversations at once that click on suggestions",
+            clicked.per_second,
+            "messages/s",
+            round(rate, 1),
         ),
     ]
 

@@ -32,7 +32,7 @@ from chatbot.turn import Action, Intent, Listener, Message, Reply, Trace
 from knowledge_base.entry import Entry
 from knowledge_base.search import KnowledgeBase
 
-__all__ = ["Load", "batch_rate", "first_byte_ms", "overhead_ms", "talk"]
+__all__ = ["Load", "batch_rate", "first_byte_ms", "overhead_ms", "questions", "suggestions", "talk", "typed"]
 
 WEBHOOK = "/webhooks/rest/webhook"
 _ENCODED_TOGETHER = 32
@@ -48,9 +48,19 @@ class Load:
     per_second: float
 
 
-def questions(entries: Sequence[Entry]) -> list[str]:
-    """Questions that are answered from the knowledge base alone."""
+def suggestions(entries: Sequence[Entry]) -> list[str]:
+    """Questions as a click on a suggestion sends them: the base has them letter by letter."""
     return [entry.question for entry in entries if entry.verbatim]
+
+
+def questions(entries: Sequence[Entry]) -> list[str]:
+    """Questions that are answered from the knowledge base alone, as they are typed."""
+    return [typed(text) for text in suggestions(entries)]
+
+
+def typed(text: str) -> str:
+    """The same question in letters that the base does not have, so that it has to be encoded."""
+    return text.rstrip("?？!！") + "!"
 
 
 def batch_rate(parts: Parts, texts: Sequence[str]) -> float:

@@ -91,6 +91,21 @@ def test_a_saved_index_is_used_again_and_a_changed_base_is_built_anew(tmp_path: 
     assert again.texts > 0
 
 
+def test_a_question_the_base_has_is_not_encoded_again(tmp_path: Path) -> None:
+    counting = Counting()
+    knowledge = KnowledgeBase.open(tmp_path / "index", ENTRIES, 1, counting)
+    made = counting.texts
+    known = knowledge.embed("How much is  shipping?")
+    assert counting.texts == made
+    assert np.allclose(known, HashEmbedder().encode_queries(["How much is shipping?"])[0])
+    knowledge.embed("How much is shipping, please?")
+    assert counting.texts == made + 1
+    knowledge.replace([PARKING], live=False)
+    assert np.allclose(
+        knowledge.embed(PARKING.question), HashEmbedder().encode_queries([PARKING.question])[0]
+    )
+
+
 @pytest.mark.parametrize("damage", ["truncate", "flip", "manifest", "missing"])
 def test_a_damaged_index_is_rebuilt_and_answers_right(tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "index"
