@@ -11,13 +11,22 @@ import knowledge_base
 from chatbot.actions import ActionPlans, ActionServer, ActionStage
 from chatbot.bot import Bot
 from chatbot.decide import Answerability, Decider
+from chatbot.errors import ModelError
 from chatbot.followup import FollowUp
 from chatbot.generate import Generator, build_generator
 from chatbot.intent import IntentClassifier
 from chatbot.judge import AnswerJudge
 from chatbot.language import LanguageDetector, dominant_language
 from chatbot.memory import Memory
-from chatbot.models import resolve_embedder, resolve_generator, resolve_judge, resolve_second
+from chatbot.models import (
+    ADAPTER,
+    check_adapter,
+    resolve_embedder,
+    resolve_generator,
+    resolve_judge,
+    resolve_second,
+    shipped_adapter,
+)
 from chatbot.phrases import Phrases, Routes
 from chatbot.settings import SAMPLE_COMPANY, Settings
 from chatbot.storage import Conversations, Database
@@ -159,7 +168,33 @@ def _build_generator(settings: Settings) -> Generator | None:
     if chosen.kind == "none":
         return None
     model = chosen.model if chosen.kind == "openai" else resolve_generator(chosen.model, settings.models_dir)
-    return build_generator(chosen, model, state_folder=settings.data_dir / "prefixes")
+    return build_generator(
+        chosen, model, adapter=_adapter(settings, model), state_folder=settings.data_dir / "prefixes"
+    )
+
+
+def _adapter(settings: Settings, model: Path | str) -> Path | None:
+    """The adapter to load beside the model; it fits, or the start ends here.
+
+    Raises:
+        ModelError: the one that is set is missing, or belongs to another model or prompt format.
+    """
+    wanted = settings.generator.adapter
+    if settings.generator.kind != "llama_cpp" or wanted == "none" or not isinstance(model, Path):
+        return None
+    if not wanted:
+        path = shipped_adapter(settings.generator.model)
+    else:
+        run = settings.data_dir / "training" / wanted / ADAPTER
+        path = run if run.is_file() else Path(wanted).expanduser()
+        if not path.is_file():
+            raise ModelError(
+                f"KEFU_GENERATOR__ADAPTER={wanted} is neither a finished run in {settings.data_dir / 'training'} "
+                "nor a file; `kefu train list` shows the runs, `none` uses the model without an adapter"
+            )
+    if path is not None:
+        check_adapter(path, model)
+    return path
 
 
 def _build_judge(settings: Settings) -> Generator | None:

@@ -108,6 +108,11 @@ class GeneratorSettings(BaseModel):
         "qwen2.5-coder-1.5b-instruct-q4",
         description="Catalogue id, path of a GGUF file, transformers id or folder, or the server's model name.",
     )
+    adapter: str = Field(
+        "",
+        description="Fine-tuned adapter beside the model: a run of `kefu train generator`, a GGUF file, or `none`; "
+        "by default the one that comes with the model. For kind `llama_cpp`.",
+    )
     compose: Literal["translations", "long", "none"] = Field(
         "translations",
         description="What it words: translations of entries that are missing in the customer's language; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -50,16 +50,23 @@ def answers(
         Path, typer.Option(help="JSON lines {question, language, knowledge, must, must_not, abstain}.")
     ],
     verbose: Annotated[bool, typer.Option("--verbose", help="Give each case's answer too.")] = False,
+    guard_off: Annotated[
+        bool, typer.Option("--guard-off", help="Judge also what the generator says before the guard.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Ask every case of a bot that knows only the case's own knowledge."""
     from chatbot.assembly import build_parts
     from chatbot.memory import Memory, NoHistory
     from chatbot.training.evaluate import evaluate_answers, read_cases
+    from chatbot.training.overheard import Overheard
 
     wanted = read_cases(cases)
     with stage_bars() as stages:
         parts = build_parts(settings(), stages)
+    overheard = Overheard(parts.generator) if guard_off and parts.generator is not None else None
+    if overheard is not None:
+        parts = replace(parts, generator=overheard)
     try:
         with progress_bar("asking") as progress:
             report = evaluate_answers(
@@ -68,6 +75,7 @@ def answers(
                 parts.embedder,
                 parts.language_of,
                 progress,
+                overheard,
             )
     finally:
         parts.close()

@@ -1,5 +1,6 @@
 """Models by name: what they are, fetching and checking them, finding them on disk."""
 
+from chatbot.models.adapter import ADAPTER, check_adapter, shipped_adapter
 from chatbot.models.catalogue import CATALOGUE, Model, ModelFile
 from chatbot.models.disk import InstalledModel, ModelCheck, find_model, installed, model_folder, verify
 from chatbot.models.fetch import PullState, pull
@@ -7,6 +8,7 @@ from chatbot.models.judge import JUDGE_BASE, resolve_judge
 from chatbot.models.resolve import resolve_embedder, resolve_generator, resolve_second
 
 __all__ = [
+    "ADAPTER",
     "CATALOGUE",
     "JUDGE_BASE",
     "InstalledModel",
@@ -14,6 +16,7 @@ __all__ = [
     "ModelCheck",
     "ModelFile",
     "PullState",
+    "check_adapter",
     "find_model",
     "installed",
     "model_folder",
@@ -22,5 +25,6 @@ __all__ = [
     "resolve_generator",
     "resolve_judge",
     "resolve_second",
+    "shipped_adapter",
     "verify",
 ]

@@ -13,7 +13,18 @@ from chatbot.models.disk import sha256_of
 from chatbot.models.gguf_reading import GgufFile
 from chatbot.prompt import FORMAT_VERSION
 
-__all__ = ["AdapterManifest", "check_adapter", "manifest_fields", "read_manifest", "shipped_adapter"]
+__all__ = [
+    "ADAPTER",
+    "AdapterManifest",
+    "check_adapter",
+    "manifest_fields",
+    "read_manifest",
+    "shipped_adapter",
+]
+
+
+ADAPTER = "adapter.gguf"
+"""Name of the adapter in the folder of the run that trained it."""
 
 
 @dataclass(frozen=True, slots=True)

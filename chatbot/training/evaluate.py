@@ -7,12 +7,13 @@ import re
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from chatbot.bot import Bot
 from chatbot.errors import BadRequestError
+from chatbot.training.overheard import Overheard
 from chatbot.turn import Action, Message, Reply
 from knowledge_base.embed import Embedder
 from knowledge_base.entry import Entry
@@ -152,6 +153,11 @@ class CaseResult:
     language_match: bool
     first_token_ms: float | None
     total_ms: float
+    raw: CaseResult | None = None
+    """The same case judged by what the generator said first, where it said anything."""
+    wordings: int = 0
+    refused: int = 0
+    """Of the generator's first wordings, those that the guard did not let out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +174,10 @@ class AnswerReport:
     p50_total_ms: float
     by_language: dict[str, dict[str, float]]
     by_kind: dict[str, dict[str, float]]
+    guard_off: dict[str, float] | None = None
+    """The same figures by the generator's first wordings, as if there were no guard."""
+    wordings: int = 0
+    refused: int = 0
     results: tuple[CaseResult, ...] = field(repr=False, default=())
 
     def as_json(self, *, verbose: bool = False) -> dict[str, Any]:
@@ -206,12 +216,14 @@ def evaluate_answers(
     embedder: Embedder,
     language_of: Callable[[str], str],
     progress: Progress | None = None,
+    overheard: Overheard | None = None,
 ) -> AnswerReport:
     """Asks every case of a bot that knows only the case's own knowledge.
 
     Args:
         bot_for: builds the bot around a knowledge base; all else is shared.
         language_of: dominant language of a text.
+        overheard: the bot's generator, to judge also what it says before the guard.
     """
     results = []
     for number, case in enumerate(cases):
@@ -230,10 +242,16 @@ def evaluate_answers(
         reply = bot.respond(
             Message(case.question, conversation_id=f"eval-{number}", customer_id="eval", channel="eval")
         )
-        results.append(_judge_case(case, reply, language_of))
+        result = _judge_case(case, reply, language_of)
+        if overheard is not None:
+            text, wordings, refused = overheard.take(case.language)
+            raw = _judge_case(case, replace(reply, text=text), language_of) if wordings else None
+            refused = max(refused, int(reply.trace.guard.startswith("refused") and wordings > 0))
+            result = replace(result, raw=raw, wordings=wordings, refused=refused)
+        results.append(result)
         if progress is not None:
             progress(number + 1, len(cases))
-    return _report(results)
+    return _report(results, guard_off=overheard is not None)
 
 
 def _judge_case(case: AnswerCase, reply: Reply, language_of: Callable[[str], str]) -> CaseResult:
@@ -300,7 +318,7 @@ _CLOCK = re.compile(
 """A number that is written as a time of the day."""
 
 
-def _report(results: Sequence[CaseResult]) -> AnswerReport:
+def _report(results: Sequence[CaseResult], *, guard_off: bool = False) -> AnswerReport:
     figures = _figures(results)
     first = [r.first_token_ms for r in results if r.first_token_ms is not None]
     return AnswerReport(
@@ -320,6 +338,9 @@ def _report(results: Sequence[CaseResult]) -> AnswerReport:
             kind: _figures([r for r in results if r.kind == kind])
             for kind in sorted({r.kind for r in results})
         },
+        guard_off=_figures([r.raw or r for r in results]) if guard_off else None,
+        wordings=sum(r.wordings for r in results),
+        refused=sum(r.refused for r in results),
         results=tuple(results),
     )
 

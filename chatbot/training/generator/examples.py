@@ -152,7 +152,9 @@ def translation_examples(
     return Material(tuple(found), tuple(dropped))
 
 
-def answer_examples(rows: Iterable[tuple[str, dict[str, Any]]], language_of: Callable[[str], str]) -> Material:
+def answer_examples(
+    rows: Iterable[tuple[str, dict[str, Any]]], language_of: Callable[[str], str]
+) -> Material:
     """Answers worded from one entry, as the service asks for them.
 
     Args:

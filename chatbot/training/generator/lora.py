@@ -122,7 +122,7 @@ def train_adapter(
         model,
         LoraConfig(
             r=settings.rank,
-            lora_alpha=settings.alpha,
+            lora_alpha=settings.alpha,  # type: ignore[arg-type]  # any number will do
             lora_dropout=settings.dropout,
             target_modules=list(settings.targets),
             task_type="CAUSAL_LM",
@@ -179,7 +179,9 @@ def train_adapter(
             EarlyStoppingCallback(early_stopping_patience=settings.patience),
         ],
     )
-    trainer.model_accepts_loss_kwargs = False  # our loss is a mean; the trainer divides by the packs of a step
+    trainer.model_accepts_loss_kwargs = (
+        False  # our loss is a mean; the trainer divides by the packs of a step
+    )
     done = get_last_checkpoint(str(folder / CHECKPOINTS)) if (folder / CHECKPOINTS).is_dir() else None
     trainer.train(resume_from_checkpoint=done)
     adapted.eval()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chatbot.errors import BadRequestError, ModelError
-from chatbot.models.adapter import AdapterManifest
+from chatbot.models.adapter import ADAPTER, AdapterManifest
 from chatbot.models.disk import sha256_of
 from chatbot.prompt import FORMAT_VERSION
 from chatbot.training.generator.adapter_file import write_adapter
@@ -26,9 +26,8 @@ from chatbot.training.generator.examples import (
 )
 from chatbot.training.generator.lora import LoraSettings, Progress, train_adapter
 
-__all__ = ["ADAPTER", "RUN", "Run", "read_material", "train_generator"]
+__all__ = ["RUN", "Run", "read_material", "train_generator"]
 
-ADAPTER = "adapter.gguf"
 RUN = "run.json"
 _BYTES_A_WEIGHT = {"bfloat16": 2, "float32": 4}
 _ROOM_BYTES = 3 << 30
@@ -96,7 +95,9 @@ def train_generator(
     chosen = settings or LoraSettings()
     began, start = time.time(), time.perf_counter()
     if not learn.examples:
-        raise BadRequestError("the files hold no example that can be learnt from; expected at least some dozens")
+        raise BadRequestError(
+            "the files hold no example that can be learnt from; expected at least some dozens"
+        )
     tokenizer, model, device, dtype = _load(base)
     trained = train_adapter(model, tokenizer, learn.examples, held_out.examples, folder, chosen, report)
     data = fingerprint_of(learn.examples)
