@@ -50,9 +50,9 @@ _JAPANESE_ADDRESS = re.compile(
 )
 _STREETS = r"street|st|road|rd|avenue|ave|lane|ln|drive|dr|close|court|ct|crescent|boulevard|blvd|terrace|square|way|place"
 _ENGLISH_ADDRESS = re.compile(
-    rf"(?:(?:flat|apt|apartment|unit)\s?\w{{1,5}},?\s+)?(?<![\d.,$£€#])\b\d{{1,5}}[A-Za-z]?,?\s+(?:[A-Z][\w'’]*\.?\s+){{1,3}}"
-    rf"(?:{_STREETS})\b\.?(?:,\s*(?:[A-Z][\w'’.-]*[ ]?){{1,3}}){{0,3}}(?:,?\s*[A-Z]{{1,2}}\d[\dA-Z]?\s?\d[A-Z]{{2}}|,?\s*[A-Z]{{2}}\s\d{{5}})?",
-    re.IGNORECASE,
+    r"(?:(?i:flat|apt|apartment|unit)\s?\w{1,5},?\s+)?(?<![\d.,$£€#])\b\d{1,5}[A-Za-z]?,?\s+(?:[A-Z][\w'’]*\.?\s+){1,3}"
+    rf"(?i:{_STREETS})\b\.?(?:,\s*(?:[A-Z][a-z'’.-]+[ ]?){{1,3}}){{0,3}}"
+    r"(?:,?\s*[A-Z]{1,2}\d[\dA-Z]?\s?\d[A-Z]{2}|,?\s*[A-Z]{2}\s\d{5})?"
 )
 _ROMANCE_ADDRESS = re.compile(
     r"\b(?:calle|c/|avenida|avda\.?|av\.|plaza|pza\.?|paseo|rue|boulevard|via|viale|rua)\s+(?:[\w'’.-]+\s*){1,5}?,?\s*"
@@ -93,11 +93,15 @@ _NO_NAMES = frozenset(
             "同僚",
             "他",
         ),
-        *("这位", "那位", "各位", "您", "一位", "这个", "那个", "位"),
+        *("这位", "這位", "那位", "各位", "您", "一位", "这个", "那个", "位"),
     ]
 )
 _GREETED = re.compile(
     r"(\b(?:Hello|Hi|Hey|Dear|Thanks|Thank you|Sorry|Hola|Gracias|Buenas|Hallo|Bonjour)\b,?\s+)([A-ZÁÉÍÓÚÑÄÖÜ][a-zà-ÿ'’-]{2,})(?=[!,.…]|\s*$)"
+)
+_BEFORE_NAMES = (
+    r"(?:Mr|Mrs|Ms|Miss|Dr|Herr|Frau|Sra?|Srta|Monsieur|Madame|Mme|Hello|Hi|Hey|Dear|Thanks|You|Sorry|Hola|Gracias|Buenas|"
+    r"Hallo|Bonjour)\b"
 )
 _GREETED_WORDS = frozenset(
     ["There", "All", "Team", "Again", "Everyone", "Guys", "Sir", "Madam", "Tidepeak", "Kefu"]
@@ -107,8 +111,9 @@ _SURNAMES = (
     "苏蘇卢盧蒋蔣蔡贾賈丁魏薛叶葉阎余潘杜戴夏钟鍾汪田任姜范方石姚谭譚廖邹鄒熊金陆陸郝孔白崔康毛邱秦江史顾顧侯邵孟"
     "龙龍万萬段雷钱錢汤湯尹黎易常武乔喬贺賀赖賴龚龔文骆駱严嚴刘劉"
 )
+_NO_SURNAMES = r"谢谢|謝謝|高兴|高興|方便|马上|馬上|黄色|白色|金色|许多|万一|万分|毛病|常常|金额|简单|于是|曾经|任何|安全|江浙|龙卡|秦皇"
 _BESIDE = re.compile(
-    rf"(?<![一-鿿])[{_SURNAMES}][一-鿿]{{1,2}}(?![一-鿿])|[A-ZÁÉÍÓÚÑÄÖÜ][\w'’-]+(?:\s+[A-ZÁÉÍÓÚÑÄÖÜ][\w'’-]+){{1,3}}"
+    rf"(?<![一-鿿])(?!{_NO_SURNAMES})[{_SURNAMES}][一-鿿]{{1,2}}(?![一-鿿])|[A-ZÁÉÍÓÚÑÄÖÜ][\w'’-]+(?:\s+[A-ZÁÉÍÓÚÑÄÖÜ][\w'’-]+){{1,3}}"
 )
 """What is a name when it stands right beside a telephone or order number, a mailbox or an address."""
 _BETWEEN = re.compile(
@@ -245,7 +250,7 @@ def _known(names: Collection[str]) -> Callable[[str], Iterator[Found]]:
             patterns.append(rf"(?<![一-鿿]){told}(?:{beside})" if beside else rf"{told}")
         else:
             patterns.append(
-                rf"(?<!\w)(?:{told}(?:\s+[A-ZÁÉÍÓÚÑÄÖÜ][\w'’-]+){{0,2}}|[A-ZÁÉÍÓÚÑÄÖÜ][\w'’-]+\s+{told})(?!\w)"
+                rf"(?<!\w)(?:{told}(?:\s+[A-ZÁÉÍÓÚÑÄÖÜ][\w'’-]+){{0,2}}|(?!{_BEFORE_NAMES})[A-ZÁÉÍÓÚÑÄÖÜ][\w'’-]+\s+{told})(?!\w)"
             )
     if not patterns:
         return lambda _text: iter(())
@@ -281,7 +286,10 @@ def _labelled(kind: str, pattern: re.Pattern[str]) -> Callable[[str], Iterator[F
 def _is_card(text: str) -> bool:
     digits = "".join(_DIGITS.findall(text))
     # UnionPay has cards without a check digit; written in groups of four they are cards anyway.
-    return bool(luhn.is_valid(digits)) or re.fullmatch(r"\d{4}([ -])\d{4}\1\d{4}\1\d{3,7}", text) is not None
+    return (
+        bool(luhn.is_valid(digits))
+        or re.fullmatch(r"(?:\d{4}([ -]))(?:\d{4}\1){2,3}\d{1,4}", text) is not None
+    )
 
 
 def _is_chinese_id(text: str) -> bool:

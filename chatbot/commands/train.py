@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
 import knowledge_base
-from chatbot.commands.output import AsJson, console, print_json, settings
+from chatbot.commands.output import AsJson, console, print_json, progress_bar, settings, stage_bars
 
 if TYPE_CHECKING:
     from chatbot.training.generator.lora import Progress
@@ -81,6 +82,82 @@ def judge(
 
 
 @app.command()
+def data(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Past conversations: jsonl, json (also Rasa trackers), csv, txt (WhatsApp, WeChat)."
+        ),
+    ] = None,
+    agent: Annotated[
+        list[str] | None, typer.Option("--agent", help="Name of one of your people, as the files have it.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the folder for what comes of it.")] = "conversations",
+    held_out: Annotated[float, typer.Option(help="Share that is not learnt from: the latest.")] = 0.15,
+    as_json: AsJson = False,
+) -> None:
+    """Prepare past conversations: clean, mask, split, and pair answers with the entries that ground them."""
+    from chatbot.assembly import build_embedder, open_database, open_knowledge, open_store
+    from chatbot.language import dominant_language
+    from chatbot.masking import own_addresses
+    from chatbot.training.dialogues import PrepareSettings, prepare, read_conversations
+    from chatbot.training.dialogues.outcome import save_prepared
+
+    chosen = settings()
+    read = [
+        conversation
+        for path in files or sorted((_DATA / "dialogues").glob("*.jsonl"))
+        for conversation in read_conversations(path, agent or ())
+    ]
+    with stage_bars() as stages:
+        knowledge = open_knowledge(
+            chosen, open_store(chosen, open_database(chosen)), build_embedder(chosen), stages
+        )
+    published = [text for entry in knowledge.entries.values() for text in (entry.question, entry.answer)]
+    with progress_bar("holding answers against entries") as progress:
+        prepared = prepare(
+            read,
+            knowledge,
+            lambda text: dominant_language(text, chosen.languages) or "",
+            own=own_addresses(published),
+            settings=PrepareSettings(held_out=held_out),
+            progress=progress,
+        )
+    folder = chosen.data_dir / "training" / name
+    save_prepared(prepared, knowledge.entries, folder)
+    if as_json:
+        print_json({**asdict(prepared), "folder": str(folder)})
+        return
+    for key, value in prepared.conversations.items():
+        console.print(f"conversations {key}: {value}")
+    sides = [pair.side for pair in prepared.pairs]
+    console.print(f"answers to learn: {sides.count('train')}, held out: {sides.count('held_out')}")
+    console.print(f"proposals: {len(prepared.proposals)}, in {folder / 'proposals.csv'}")
+    console.print(f"report: {folder / 'report.html'}")
+    console.print(f"learn them: kefu train generator --answers {folder / 'answers.jsonl'}")
+
+
+@app.command(name="list")
+def list_(as_json: AsJson = False) -> None:
+    """The training runs, the latest first."""
+    from chatbot.training.runs import list_runs
+
+    runs = list_runs(settings().data_dir / "training")
+    if as_json:
+        print_json({"runs": [asdict(run) for run in runs]})
+        return
+    if not runs:
+        console.print("no run yet; begin one with: kefu train generator")
+        return
+    table = Table("run", "kind", "state", "began", "steps", "figures")
+    for run in runs:
+        figures = ", ".join(f"{key} {value:g}" for key, value in run.figures.items())
+        left = "" if run.seconds_left is None else f", {run.seconds_left / 60:.0f} min were left"
+        table.add_row(run.name, run.kind, run.state, run.began, f"{run.step} of {run.steps}{left}", figures)
+    console.print(table)
+
+
+@app.command()
 def generator(
     name: Annotated[str, typer.Option(help="Name of the run; one that was stopped goes on.")] = "generator",
     model: Annotated[
@@ -101,6 +178,7 @@ def generator(
     from chatbot.models import resolve_generator
     from chatbot.training.generator.lora import LoraSettings
     from chatbot.training.generator.run import read_material, train_generator
+    from chatbot.training.generator.run_report import report_run
 
     chosen = settings()
     base_name = model or str(chosen.generator.model)
@@ -120,12 +198,15 @@ def generator(
         LoraSettings(epochs=epochs, rank=rank, alpha=2.0 * rank, rate=rate),
         _tell,
     )
+    folder = chosen.data_dir / "training" / name
+    report_run(run, learn, folder)
     if as_json:
         print_json(asdict(run))
         return
     for key, value in run.figures.items():
         console.print(f"{key}: {value}")
-    console.print(f"adapter: {chosen.data_dir / 'training' / name / 'adapter.gguf'}")
+    console.print(f"report: {folder / 'report.html'}")
+    console.print(f"serve it: KEFU_GENERATOR__ADAPTER={name} kefu serve")
 
 
 def _tell(progress: Progress) -> None:

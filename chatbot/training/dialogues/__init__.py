@@ -1,7 +1,16 @@
 """A company's past conversations: read from files, cleaned, masked, and paired with the entries that ground them."""
 
 from chatbot.training.dialogues.conversation import Conversation, Said
-from chatbot.training.dialogues.prepare import Pair, Prepared, Proposal, prepare
+from chatbot.training.dialogues.prepare import Pair, Prepared, PrepareSettings, Proposal, prepare
 from chatbot.training.dialogues.reading import read_conversations
 
-__all__ = ["Conversation", "Pair", "Prepared", "Proposal", "Said", "prepare", "read_conversations"]
+__all__ = [
+    "Conversation",
+    "Pair",
+    "PrepareSettings",
+    "Prepared",
+    "Proposal",
+    "Said",
+    "prepare",
+    "read_conversations",
+]

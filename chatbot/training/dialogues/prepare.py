@@ -37,7 +37,7 @@ class PrepareSettings:
 
     held_out: float = 0.15
     """Share of the conversations, the latest ones, that are not learnt from."""
-    same: float = 0.83
+    same: float = 0.8
     """Least similarity (cosine of the encoder) of an answer and the entry that grounds it."""
     context: int = 2
     """Earlier messages of the customer that are kept with his question."""
@@ -293,7 +293,7 @@ def _ground(
     )
 
 
-_FORM = frozenset({"form", "length", "claims", "tongue"})
+_FORM = frozenset({"form", "length", "claims", "tongue", "placeholder"})
 """Checks of the guard that tell nothing of whether an entry says it."""
 
 
@@ -304,4 +304,4 @@ def _informs(exchange: _Exchange) -> bool:
         return False
     width = sum(2.5 if ord(letter) > 0x2E80 else 1.0 for letter in answer)
     asks = "?" in exchange.question or "？" in exchange.question
-    return width > 60 and (asks or any(letter.isdigit() for letter in answer))
+    return width > 40 and (asks or any(letter.isdigit() for letter in answer))

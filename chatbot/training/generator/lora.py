@@ -22,12 +22,12 @@ from chatbot.errors import BadRequestError
 from chatbot.training.generator.adapter_file import tensor_name
 from chatbot.training.generator.examples import Example
 from chatbot.training.generator.packing import IGNORED, Pack, pack, tensors
+from chatbot.training.runs import METRICS
 
 __all__ = ["LoraSettings", "Progress", "Trained", "train_adapter"]
 
 Floats = NDArray[np.float32]
 CHECKPOINTS = "checkpoints"
-METRICS = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
 
 
@@ -122,7 +122,7 @@ def train_adapter(
         model,
         LoraConfig(
             r=settings.rank,
-            lora_alpha=settings.alpha,  # type: ignore[arg-type]  # any number will do
+            lora_alpha=settings.alpha,
             lora_dropout=settings.dropout,
             target_modules=list(settings.targets),
             task_type="CAUSAL_LM",

@@ -25,10 +25,10 @@ from chatbot.training.generator.examples import (
     translation_examples,
 )
 from chatbot.training.generator.lora import LoraSettings, Progress, train_adapter
+from chatbot.training.runs import RUN
 
-__all__ = ["RUN", "Run", "read_material", "train_generator"]
+__all__ = ["Run", "read_material", "train_generator"]
 
-RUN = "run.json"
 _BYTES_A_WEIGHT = {"bfloat16": 2, "float32": 4}
 _ROOM_BYTES = 3 << 30
 """For activations, gradients and Python itself."""

@@ -1,0 +1,85 @@
+"""Training runs on disk: listed, compared, and one of them promoted to what is served."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+__all__ = ["METRICS", "RUN", "Listed", "curve", "list_runs"]
+
+RUN = "run.json"
+METRICS = "metrics.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A run as the list shows it."""
+
+    name: str
+    kind: str
+    state: Literal["finished", "unfinished", "damaged"]
+    base: str = ""
+    began: str = ""
+    step: int = 0
+    steps: int = 0
+    seconds_left: float | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+def list_runs(folder: Path) -> list[Listed]:
+    """All runs below a folder, the latest first; a damaged one is listed as such."""
+    if not folder.is_dir():
+        return []
+    found = [_listed(run) for run in folder.iterdir() if (run / RUN).is_file() or (run / METRICS).is_file()]
+    return sorted(found, key=lambda run: run.began, reverse=True)
+
+
+def curve(run: Path) -> list[dict[str, Any]]:
+    """The points of a run's curve so far: step, loss, held-out loss.  A half-written last line is left out."""
+    points = []
+    try:
+        lines = (run / METRICS).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    for line in lines:
+        try:
+            point = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(point, dict) and "step" in point:
+            points.append(point)
+    return points
+
+
+def _listed(run: Path) -> Listed:
+    points = curve(run)
+    last = points[-1] if points else {}
+    step, steps = int(last.get("step") or 0), int(last.get("steps") or 0)
+    if not (run / RUN).is_file():
+        began = _moment(points[0].get("at")) if points else ""
+        return Listed(run.name, "generator", "unfinished", "", began, step, steps, last.get("seconds_left"))
+    try:
+        told = json.loads((run / RUN).read_text(encoding="utf-8"))
+        return Listed(
+            run.name,
+            str(told["kind"]),
+            "finished",
+            str(told["base"]),
+            _moment(told["began"]),
+            step,
+            steps,
+            None,
+            dict(told["figures"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return Listed(run.name, "generator", "damaged", step=step, steps=steps)
+
+
+def _moment(seconds: Any) -> str:
+    if not isinstance(seconds, int | float):
+        return ""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
