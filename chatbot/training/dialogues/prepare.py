@@ -173,7 +173,7 @@ def _clean(conversation: Conversation) -> Conversation:
     said = tuple(
         Said(message.role, text, message.at)
         for message in conversation.messages
-        if (text := normalise(message.text))
+        if (text := " ".join(message.text.split()))
         and any(letter.isalnum() for letter in text)
         and not _is_file(text)
     )
