@@ -48,6 +48,11 @@ class Fact:
     spaced: tuple[float, ...] = ()
     """Values of the parts when blanks or slashes may separate numbers instead of joining one."""
 
+    @property
+    def is_single(self) -> bool:
+        """One of something that is counted: other languages say «a» or «each»."""
+        return self.values == {1.0} and all(name == "count" for name, _ in self.keys)
+
 
 class _Scan:
     """Goes through one text once and collects its facts.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 
 from chatbot.guard import patterns as p
 from chatbot.guard.units import MAX_CJK_UNIT, MULTIPLIERS, UNITS, plain
 
-__all__ = ["Key", "han_value", "minutes", "readings", "typed", "unit_at"]
+__all__ = ["Key", "han_value", "minutes", "readings", "typed", "unit_at", "units_named"]
 
 Key = tuple[str, float]
 """Class of a unit and a value in the class's base unit."""
@@ -53,7 +54,34 @@ def typed(values: Iterable[float], unit: str) -> frozenset[Key]:
     name, factor = UNITS[unit]
     if name == "zhe":
         return frozenset(("pct", part) for v in values for part in (100 - v * (10 if v < 10 else 1), v * 10))
+    if unit == "キロ":  # of weight or of way
+        return frozenset(
+            (kind, round(v * per, 4)) for v in values for kind, per in (("mass", 1e3), ("length", 1e6))
+        )
     return frozenset((name, round(v * factor, 4)) for v in values)
+
+
+_CJK_UNITS = [(word, unit) for word, unit in UNITS.items() if ord(word[0]) > 0x2E80]
+_SINGLY = re.compile(r"[每毎一1１/按各]")
+
+
+def units_named(text: str) -> frozenset[Key]:
+    """One of each unit that a folded text names, with or without a number: «per night» is «1泊あたり» elsewhere.
+
+    A unit of a single Chinese character counts only behind «each», «one» or a stroke, for
+    most such characters mean something else, too.
+    """
+    words = [plain(word) for word in re.findall(r"[^\W\d_]+", text)]
+    named = {UNITS[word] for word in words if word in UNITS and len(word) > 1}
+    named |= {UNITS[two] for two in map(" ".join, pairwise(words)) if two in UNITS}
+    for word, unit in _CJK_UNITS:
+        place = text.find(word)
+        while place >= 0:
+            if len(word) > 1 or _SINGLY.match(text[place - 1 : place] if place else ""):
+                named.add(unit)
+                break
+            place = text.find(word, place + 1)
+    return frozenset((unit.name, round(unit.factor, 4)) for unit in named)
 
 
 def unit_at(text: str, position: int) -> tuple[str, int] | None:

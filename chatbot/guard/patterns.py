@@ -85,7 +85,11 @@ HOUR_SUFFIX = re.compile(
     r"|heures?\b|ore\b|uur\b|часов\b|час\b)"
 )
 ONLY_CLOCK = re.compile(r"\s?(?:uhr|o['’]clock)")
-NEXT_WORD = re.compile(r"[ \-‑]?\(?(?P<one>[^\W\d_][^\W\d_$]*\$?|[%€$£₽℃])\)?(?:[ -](?P<two>[^\W\d_]+))?")
+_SPACED = r"(?:(?![\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff])[^\W\d_])"
+"""A letter of a script that puts blanks between words: «65W» of «65W充电» ends before the next script."""
+NEXT_WORD = re.compile(
+    rf"[ \-‑]?\(?(?P<one>{_SPACED}(?:{_SPACED}|\$)*|[%€$£₽℃])\)?(?:[ -](?P<two>{_SPACED}+))?"
+)
 ORDINAL = re.compile(r"(?:st|nd|rd|th|er|ère|ere|ème|eme|º|ª|e|x|k)(?![a-z\d])")
 MONTH_AFTER = re.compile(r"(?:st|nd|rd|th|er|º|\.)?,?\s(?:of\s|de\s|del\s|d['’])?(?P<month>[^\W\d_]{3,12})")
 DAY_AFTER_MONTH = re.compile(r"\.?\s(?:the\s)?(?P<day>[0-3]?\d)(?:st|nd|rd|th)?(?![\d:.,]\d|\d)")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from chatbot.guard.facts import Fact
+from chatbot.guard.notation import units_named
 from chatbot.guard.number_words import number_words
 from chatbot.guard.patterns import HAN_NUMERALS, LONG_SCRIPT, fold
 from chatbot.guard.units import HALF_WORDS, WEEKDAY_PHRASES, WEEKDAYS, plain
@@ -48,6 +49,7 @@ class KnownFacts:
                 self._days.add(value % 100)
                 self._months.add(value // 100)
         lowered = fold(text)
+        self._named = units_named(lowered)
         self._free = bool(_FREE.search(lowered))
         self._around_clock = bool(_AROUND_CLOCK.search(lowered))
 
@@ -58,6 +60,8 @@ class KnownFacts:
         unknown one the bare value is enough.
         """
         if fact.keys & self._keys or (0.0 in fact.values and self._free):
+            return True
+        if fact.values == {1.0} and fact.keys & self._named:
             return True
         if not fact.keys and not fact.values:
             return self._around_clock

@@ -14,8 +14,12 @@ from chatbot.guard.words import NEGATION, NEGATION_LOOSE, NOT_NEGATION
 __all__ = ["MAX_LENGTH_RATIO", "MIN_LENGTH_RATIO", "missing", "negation_lost", "reshaped"]
 
 MIN_LENGTH_RATIO = 0.55
+MIN_CHINESE_RATIO = 0.42
+"""The same for a translation into Chinese, which says most with least."""
 MAX_LENGTH_RATIO = 1.9
 """Bounds of a translation's weighted length against the original's."""
+
+_CHINESE = re.compile(r"^[^ぁ-ゟァ-ヿ]*[一-鿿][^ぁ-ゟァ-ヿ]*$", re.DOTALL)
 
 
 def missing(translation: str, source: str, language: str, source_language: str) -> list[str]:
@@ -23,8 +27,8 @@ def missing(translation: str, source: str, language: str, source_language: str) 
     found = []
     said = KnownFacts(facts(translation, language), translation)
     for fact in facts(source, source_language):
-        single = not fact.keys and fact.values == {1.0}  # «养1只猫» is «a cat» elsewhere
-        if fact.strong and not single and not said.holds(fact):
+        # «养1只猫» is «a cat» elsewhere
+        if fact.strong and not fact.is_single and not said.holds(fact):
             found.append(f"lost:{fact.token.strip()}")
     keys = {token.key for token in links(translation)}
     found.extend(f"lost:{token.text}" for token in links(source) if token.key not in keys)
@@ -39,7 +43,8 @@ def missing(translation: str, source: str, language: str, source_language: str) 
 def reshaped(translation: str, source: str) -> str | None:
     """Whether the translation has lost or gained more than wording may change."""
     said, given = weight(_without_links(translation)), weight(_without_links(source))
-    if given >= 8 and said < MIN_LENGTH_RATIO * given:
+    least = MIN_CHINESE_RATIO if _CHINESE.search(translation) else MIN_LENGTH_RATIO
+    if given >= 8 and said < least * given:
         return "short"
     if said > MAX_LENGTH_RATIO * given + 8:
         return "long"

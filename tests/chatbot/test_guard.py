@@ -321,3 +321,41 @@ def test_an_age_that_changed_is_refused() -> None:
         kind="translation",
     ).reasons
     assert "number:18 años" in reasons
+
+
+@pytest.mark.parametrize(
+    ("source", "translation", "language"),
+    [
+        ("The court costs 28 euros per hour.", "コートの料金は1時間あたり28ユーロです。", "ja"),
+        ("バスは一日につき5ユーロです。", "The bus costs 5 euros per day.", "en"),
+        ("每位患者每次最多两人探视。", "患者様お一人につき、1回の面会は2名までです。", "ja"),
+        ("We deliver within a radius of 4 km.", "半径4キロ以内は配達いたします。", "ja"),
+        ("Parcels of up to 20 kg are accepted.", "20キロまでの荷物をお受けします。", "ja"),
+        ("Liquids must be in bottles of at most 100 ml.", "液体は100ml以下の容器に入れてください。", "ja"),
+        (
+            "Sie können Artikel innerhalb von 14 Tagen ohne Angabe von Gründen zurückgeben, sofern sie ungetragen sind.",
+            "14天内无理由退货，商品须未穿过。",
+            "zh",
+        ),
+    ],
+)
+def test_one_of_something_and_units_before_another_script_are_read(
+    source: str, translation: str, language: str
+) -> None:
+    found = verdict(translation, sources=(source,), language=language, kind="translation")
+    assert found.passed, found.reasons
+
+
+@pytest.mark.parametrize(
+    ("source", "translation", "language"),
+    [
+        ("It charges with 65 W.", "支持100W充电。", "zh"),
+        ("Files may have 200 MB.", "ファイルは300MBまでです。", "ja"),
+        ("The court costs 28 euros per hour.", "コートの料金は1日あたり28ユーロです。", "ja"),
+        ("We deliver within 4 km.", "5キロ以内は配達いたします。", "ja"),
+    ],
+)
+def test_a_changed_number_before_another_script_and_a_changed_unit_of_one_are_refused(
+    source: str, translation: str, language: str
+) -> None:
+    assert not verdict(translation, sources=(source,), language=language, kind="translation").passed
