@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -79,6 +80,46 @@ def judge(
         return
     for name, value in asdict(report).items():
         console.print(f"{name}: {value}")
+
+
+@app.command()
+def intents(
+    file: Annotated[
+        Path | None, typer.Argument(help="Labelled examples: nlu.yml or csv; by default the served ones.")
+    ] = None,
+    test: Annotated[
+        Path | None, typer.Option(help="Other examples to measure on; by default each fifth in turn.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the report's folder.")] = "intents",
+    as_json: AsJson = False,
+) -> None:
+    """Train and measure intents: what is mixed up, calibration, languages, whether more examples help."""
+    from chatbot.assembly import SAMPLE, build_embedder
+    from chatbot.language import dominant_language
+    from chatbot.training.intent_study import report_of, study_intents
+    from chatbot.training.nlu import read_examples
+    from chatbot.training.report import write_report
+
+    chosen = settings()
+    study = study_intents(
+        read_examples(file or chosen.nlu_path or SAMPLE / "nlu.yml"),
+        build_embedder(chosen),
+        lambda text: dominant_language(text, chosen.languages) or "",
+        test=None if test is None else read_examples(test),
+    )
+    folder = chosen.data_dir / "training" / name
+    write_report(report_of(study, name), folder / "report.html")
+    (folder / "report.json").write_text(
+        json.dumps(study.as_json(), ensure_ascii=False, indent=1), encoding="utf-8"
+    )
+    if as_json:
+        print_json(study.as_json())
+        return
+    for key, value in asdict(study.figures).items():
+        console.print(f"{key}: {value}")
+    for each in study.confused[:8]:
+        console.print(f"{each.count} × {each.wanted} taken for {each.got}: {each.texts[0]}", highlight=False)
+    console.print(f"report: {folder / 'report.html'}")
 
 
 @app.command()

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment
 from markupsafe import Markup
 
-__all__ = ["Bars", "Curves", "Report", "Section", "Table", "write_report"]
+__all__ = ["Bars", "Curves", "Matrix", "Report", "Section", "Table", "write_report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,21 @@ class Curves:
 
 
 @dataclass(frozen=True, slots=True)
+class Matrix:
+    """A square of counts, darker where there are more; the diagonal is left pale."""
+
+    names: Sequence[str]
+    rows: Sequence[Sequence[int]]
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """A heading with what is below it."""
 
     title: str
     text: str = ""
-    parts: Sequence[Table | Bars | Curves] = ()
+    parts: Sequence[Table | Bars | Curves | Matrix] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +97,7 @@ def write_report(report: Report, path: Path) -> None:
         Path(part).unlink(missing_ok=True)
 
 
-def _picture(part: Bars | Curves, before: list[Markup]) -> Markup:
+def _picture(part: Bars | Curves | Matrix, before: list[Markup]) -> Markup:
     """The picture as a piece of HTML; the first one brings the library along."""
     import plotly.graph_objects as go
 
@@ -100,6 +109,13 @@ def _picture(part: Bars | Curves, before: list[Markup]) -> Markup:
         )
         figure.update_yaxes(type="category")
         height = 110 + 24 * len(names)
+    elif isinstance(part, Matrix):
+        wrong = [[0 if i == j else n for j, n in enumerate(row)] for i, row in enumerate(part.rows)]
+        names = list(part.names)
+        figure.add_heatmap(z=wrong, x=names, y=names, colorscale=_SCALE, showscale=False, xgap=1, ygap=1)
+        figure.update_yaxes(autorange="reversed", type="category")
+        figure.update_xaxes(type="category", tickangle=60)
+        height = 240 + 18 * len(names)
     else:
         for number, (name, points) in enumerate(part.lines.items()):
             figure.add_scatter(
@@ -133,6 +149,8 @@ def _is_number(value: object) -> bool:
 
 
 _COLOURS = ("#2563eb", "#e07b00", "#0d9488", "#9333ea", "#dc2626", "#65a30d")
+
+_SCALE = [[0.0, "rgba(37,99,235,.06)"], [1.0, "rgba(220,38,38,1)"]]
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
