@@ -92,6 +92,7 @@ def write_report(report: Report, path: Path) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(html)
+        Path(part).chmod(0o644)
         os.replace(part, path)
     finally:
         Path(part).unlink(missing_ok=True)

@@ -72,6 +72,7 @@ def write_adapter(
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
+        Path(part).chmod(0o644)
         os.replace(part, path)
     finally:
         Path(part).unlink(missing_ok=True)
