@@ -63,6 +63,8 @@ def read_manifest(path: Path) -> AdapterManifest:
         fields = GgufFile(path).fields
         told: dict[str, Any] = {
             name: fields[_PREFIX + name].contents()
+            if _PREFIX + name in fields
+            else ""  # empty texts are not written
             for name in ("base", "base_sha256", "prompt_version", "data", "run", "figures")
         }
         return AdapterManifest(
