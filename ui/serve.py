@@ -21,6 +21,7 @@ from chatbot.settings import Settings
 from chatbot.storage import Conversations
 from knowledge_base.refresh import KnowledgeRefresher
 from knowledge_base.store import EntryStore
+from ui.training import build_router as build_training_router
 from ui.widget import build_router as build_widget_router
 
 __all__ = ["serve"]
@@ -67,6 +68,7 @@ def serve(settings: Settings) -> None:
 
     app = create_app(loader, conversations, settings)
     app.include_router(build_widget_router(settings.default_language))
+    app.include_router(build_training_router(settings.data_dir / "training"))
     mount_chat(app, loader, conversations, settings, company=_company)
     print(f"Kefu listens on http://{settings.host}:{settings.port}", flush=True)
     server = uvicorn.Server(
