@@ -3,14 +3,14 @@
 const WORDS = {
   zh: {
     title: "训练", key: "具有 admin 权限的 API 密钥", open: "查看",
-    make: "创建密钥：kefu keys create --name me --scope admin",
+    make: "创建密钥：kefu keys create me --scope admin",
     none: "还没有训练。开始一次：kefu train generator", wrong: "密钥不可用，或没有 admin 权限。", lost: "暂时连接不上。",
     finished: "已完成", unfinished: "进行中或已中断", damaged: "已损坏", step: "步数", left: "剩余", minutes: "分钟",
     loss: "训练损失", held: "验证损失", base: "基础模型", began: "开始于",
   },
   en: {
     title: "Training runs", key: "API key with the scope admin", open: "Show",
-    make: "Make one with: kefu keys create --name me --scope admin",
+    make: "Make one with: kefu keys create me --scope admin",
     none: "No run yet. Begin one with: kefu train generator", wrong: "The key cannot be used or lacks the scope admin.",
     lost: "No connection right now.", finished: "finished", unfinished: "going on, or stopped", damaged: "damaged",
     step: "step", left: "left", minutes: "min", loss: "training loss", held: "held-out loss", base: "base", began: "began",
