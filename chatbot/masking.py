@@ -1,7 +1,6 @@
 """Personal data in free text, found and covered: phones, e-mails, addresses, identity and payment numbers, names that are said to be names.
 
-Each kind is replaced by a tag such as ``[PHONE]``; a number that comes again in
-the same text gets the same tag.  Numbers are checked by their check digits or
+Each place is replaced by a tag such as ``[PHONE]``.  Numbers are checked by their check digits or
 numbering plan (libphonenumber, python-stdnum) wherever there is such a thing, so
 that prices, order numbers and dates stay.
 """
@@ -68,9 +67,9 @@ _NAME = re.compile(
     r"mi\s+nombre\s+es\s|me\s+llamo\s|nombre:|ich\s+heiße\s|mein\s+name\s+ist\s|je\s+m'appelle\s|mon\s+nom\s+est\s)\s*)"
     r"([一-鿿]{2,4}(?![一-鿿])|[一-鿿]{2,3}|[A-ZÁÉÍÓÚÑÄÖÜ][\w'’-]+(?:\s+[A-ZÁÉÍÓÚÑÄÖÜ][\w'’-]+){0,3}|[ァ-ヶー]{2,12})",
 )
-_TITLED = re.compile(
-    r"((?:\b(?:Mr|Mrs|Ms|Miss|Dr|Herr|Frau|Sr|Sra|Srta|Monsieur|Madame|Mme|don|doña)\b\.?\s+))([A-ZÁÉÍÓÚÑÄÖÜ][\w'’-]+)"
-)
+_TITLES = "Mr|Mrs|Ms|Miss|Dr|Herr|Frau|Sr|Sra|Srta|Monsieur|Madame|Mme"
+_GREETINGS = "Hello|Hi|Hey|Dear|Thanks|Sorry|Hola|Gracias|Buenas|Hallo|Bonjour"
+_TITLED = re.compile(rf"((?:\b(?:{_TITLES}|don|doña)\b\.?\s+))([A-ZÁÉÍÓÚÑÄÖÜ][\w'’-]+)")
 _HAN_TITLED = re.compile(
     r"(?<![一-鿿])([一-鿿]{1,2})(?=先生|女士|小姐|太太)|(?<![一-鿿])([一-鿿]{1,4})(?=様)"
 )
@@ -97,12 +96,9 @@ _NO_NAMES = frozenset(
     ]
 )
 _GREETED = re.compile(
-    r"(\b(?:Hello|Hi|Hey|Dear|Thanks|Thank you|Sorry|Hola|Gracias|Buenas|Hallo|Bonjour)\b,?\s+)([A-ZÁÉÍÓÚÑÄÖÜ][a-zà-ÿ'’-]{2,})(?=[!,.…]|\s*$)"
+    rf"(\b(?:{_GREETINGS}|Thank you)\b,?\s+)([A-ZÁÉÍÓÚÑÄÖÜ][a-zà-ÿ'’-]{{2,}})(?=[!,.…]|\s*$)"
 )
-_BEFORE_NAMES = (
-    r"(?:Mr|Mrs|Ms|Miss|Dr|Herr|Frau|Sra?|Srta|Monsieur|Madame|Mme|Hello|Hi|Hey|Dear|Thanks|You|Sorry|Hola|Gracias|Buenas|"
-    r"Hallo|Bonjour)\b"
-)
+_BEFORE_NAMES = rf"(?:{_TITLES}|{_GREETINGS}|You)\b"
 _GREETED_WORDS = frozenset(
     ["There", "All", "Team", "Again", "Everyone", "Guys", "Sir", "Madam", "Tidepeak", "Kefu"]
 )

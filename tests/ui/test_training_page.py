@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -84,19 +83,6 @@ def test_runs_and_curves_need_a_key_and_no_name_leads_out_of_the_folder(
         for name in ("%2e%2e", "..%2F", "..%2Ftraining", ".."):
             assert "points" not in client.get(f"/training/runs/{name}", headers={"x-api-key": key}).text
         assert client.get("/training/static/routes.py").status_code == 404
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if binary is None:
-        pytest.skip("no Chromium found on PATH; install the system's chromium package")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=binary, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.mark.browser
