@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,8 @@ from chatbot.memory import Memory
 from chatbot.models import (
     ADAPTER,
     check_adapter,
+    chosen_generator,
+    promoted,
     resolve_embedder,
     resolve_generator,
     resolve_judge,
@@ -34,19 +37,25 @@ from chatbot.training.intents import open_intents
 from chatbot.writer import Writer
 from knowledge_base.batching import BatchingEmbedder
 from knowledge_base.embed import Embedder, JointEmbedder, SentenceEmbedder
+from knowledge_base.encoder_adapter import ADAPTER as ENCODER_ADAPTER
+from knowledge_base.encoder_adapter import EncoderAdapter
 from knowledge_base.entry import Entry
 from knowledge_base.reading import read_entries
 from knowledge_base.search import KnowledgeBase
 from knowledge_base.store import EntryStore
 from knowledge_base.use import UniversalSentenceEncoder
 
+log = logging.getLogger(__name__)
+
 __all__ = [
     "SAMPLE",
     "SAMPLE_COMPANY",
     "Parts",
+    "beside_second",
     "build_actions",
     "build_bot",
     "build_embedder",
+    "build_encoder",
     "build_parts",
     "open_database",
     "open_knowledge",
@@ -115,18 +124,51 @@ def build_embedder(settings: Settings) -> Embedder:
     Raises:
         ModelError: it is not on disk; the text says how to get it.
     """
+    return BatchingEmbedder(beside_second(settings, build_encoder(settings, _encoder_adapter(settings))))
+
+
+def build_encoder(settings: Settings, adapter: EncoderAdapter | None = None) -> SentenceEmbedder:
+    """The first encoder alone, with ``adapter`` added to its weights.
+
+    Raises:
+        ModelError: it is not on disk; the text says how to get it.
+        KnowledgeError: the adapter belongs to another encoder.
+    """
     chosen = settings.embedder
-    first = SentenceEmbedder(
+    return SentenceEmbedder(
         resolve_embedder(chosen.model, settings.models_dir),
         query_prefix=chosen.query_prefix,
         passage_prefix=chosen.passage_prefix,
         threads=chosen.threads,
         middle=chosen.resolved_middle,
+        adapter=adapter,
     )
-    if not chosen.resolved_second:
-        return BatchingEmbedder(first)
-    second = UniversalSentenceEncoder(resolve_second(chosen.resolved_second, settings.models_dir))
-    return BatchingEmbedder(JointEmbedder(first, second))
+
+
+def beside_second(settings: Settings, first: SentenceEmbedder) -> Embedder:
+    """``first`` joined with the second encoder, if the settings name one.
+
+    Raises:
+        ModelError: the second is not on disk.
+    """
+    name = settings.embedder.resolved_second
+    if not name:
+        return first
+    return JointEmbedder(first, UniversalSentenceEncoder(resolve_second(name, settings.models_dir)))
+
+
+def _encoder_adapter(settings: Settings) -> EncoderAdapter | None:
+    wanted = settings.embedder.adapter or promoted(settings.runs_dir, "encoder")
+    if wanted in ("", "none"):
+        return None
+    run = settings.runs_dir / wanted / ENCODER_ADAPTER
+    path = run if run.is_file() else Path(wanted).expanduser()
+    if not path.is_file():
+        raise ModelError(
+            f"the encoder's adapter {wanted!r} is neither a finished run in {settings.runs_dir} nor a file; "
+            "`kefu train list` shows the runs, KEFU_EMBEDDER__ADAPTER=none uses the encoder as it is"
+        )
+    return EncoderAdapter.load(path)
 
 
 def build_parts(settings: Settings, report: Report = _silent) -> Parts:
@@ -167,7 +209,11 @@ def _build_generator(settings: Settings) -> Generator | None:
     chosen = settings.generator
     if chosen.kind == "none":
         return None
-    model = chosen.model if chosen.kind == "openai" else resolve_generator(chosen.model, settings.models_dir)
+    choice = chosen_generator(chosen.model)
+    if chosen.kind != "openai" and not choice.model:
+        log.warning("no generator: %s", choice.why)
+        return None
+    model = chosen.model if chosen.kind == "openai" else resolve_generator(choice.model, settings.models_dir)
     return build_generator(
         chosen, model, adapter=_adapter(settings, model), state_folder=settings.data_dir / "prefixes"
     )
@@ -179,18 +225,18 @@ def _adapter(settings: Settings, model: Path | str) -> Path | None:
     Raises:
         ModelError: the one that is set is missing, or belongs to another model or prompt format.
     """
-    wanted = settings.generator.adapter
+    wanted = settings.generator.adapter or promoted(settings.runs_dir, "generator")
     if settings.generator.kind != "llama_cpp" or wanted == "none" or not isinstance(model, Path):
         return None
     if not wanted:
-        path = shipped_adapter(settings.generator.model)
+        path = shipped_adapter(chosen_generator(settings.generator.model).model)
     else:
-        run = settings.data_dir / "training" / wanted / ADAPTER
+        run = settings.runs_dir / wanted / ADAPTER
         path = run if run.is_file() else Path(wanted).expanduser()
         if not path.is_file():
             raise ModelError(
-                f"KEFU_GENERATOR__ADAPTER={wanted} is neither a finished run in {settings.data_dir / 'training'} "
-                "nor a file; `kefu train list` shows the runs, `none` uses the model without an adapter"
+                f"the generator's adapter {wanted!r} is neither a finished run in {settings.runs_dir} nor a file; "
+                "`kefu train list` shows the runs, KEFU_GENERATOR__ADAPTER=none uses the model without one"
             )
     if path is not None:
         check_adapter(path, model)
@@ -242,12 +288,19 @@ def open_knowledge(
     """The knowledge base with its index, rebuilt where it disagrees with the database."""
     snapshot = store.snapshot()
     return KnowledgeBase.open(
-        settings.data_dir / "index",
+        index_folder(settings),
         snapshot.entries,
         snapshot.revision,
         embedder,
         progress=partial(report, "index"),
     )
+
+
+def index_folder(settings: Settings) -> Path:
+    """Where the index lies: a trained encoder's beside its run, so that going back to another costs nothing."""
+    name = settings.embedder.adapter or promoted(settings.runs_dir, "encoder")
+    run = settings.runs_dir / name
+    return run / "index" if name and (run / ENCODER_ADAPTER).is_file() else settings.data_dir / "index"
 
 
 def build_actions(parts: Parts) -> ActionStage | None:

@@ -89,6 +89,7 @@ class IntentModel:
         fingerprint: str = "",
         gamma: float = 2.0,
         ridge: float = 0.1,
+        unseen: Scored | None = None,
     ) -> IntentModel:
         """Trains on labelled vectors.
 
@@ -99,6 +100,9 @@ class IntentModel:
             fingerprint: the embedder's, kept with the model.
             gamma: width of the kernel exp(gamma · (cosine − 1)).
             ridge: weight of the squared norm.
+            unseen: what models that had not seen them measured of these very n
+                examples, for vectors that were tuned on the examples: of such,
+                leaving one out in the fit alone is not honest.
 
         Raises:
             ModelError: fewer than two intents, or not one label per vector.
@@ -117,10 +121,15 @@ class IntentModel:
         support = _centred(vectors[order], mean)
         probe = held_out_rows(own, len(names))
         coefficients, held_out = fit_ridge(support, own, len(names) + 1, gamma, ridge, probe)
+        if unseen is None:
+            near, near_out = nearest_others(support, own, len(names), probe)
+        else:
+            rows = order[probe]
+            held_out, near, near_out = unseen.scores[rows], unseen.near[rows], unseen.near_out[rows]
         seen = own[probe]
         inside = seen < len(names)
         temperature = fit_temperature(held_out[inside, :-1], seen[inside])
-        scored = Scored(held_out, *nearest_others(support, own, len(names), probe), temperature)
+        scored = Scored(held_out, near, near_out, temperature)
         gate = None if inside.all() else fit_gate(scored, seen)
         count = int((own < len(names)).sum())
         return cls(names, mean, support, coefficients, count, temperature, gate, fingerprint, gamma)

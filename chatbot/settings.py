@@ -80,6 +80,11 @@ class EmbedderSettings(BaseModel):
         None, description="Text put before an answer; by default what the model card asks for."
     )
     threads: int = Field(0, ge=0, description="CPU threads for the encoder; 0 means all cores.")
+    adapter: str = Field(
+        "",
+        description="What is added to the first encoder's weights: a run of `kefu train encoder`, a file, or `none`; "
+        "by default the promoted run. The index is built anew for it.",
+    )
 
     @property
     def resolved_second(self) -> str:
@@ -105,13 +110,15 @@ class GeneratorSettings(BaseModel):
         "openai: a server with the OpenAI protocol at `url`; none: curated answers only.",
     )
     model: str = Field(
-        "qwen2.5-coder-1.5b-instruct-q4",
-        description="Catalogue id, path of a GGUF file, transformers id or folder, or the server's model name.",
+        "auto",
+        description="Catalogue id, path of a GGUF file, transformers id or folder, or the server's model name; "
+        "`auto`: the largest of the catalogue that suits this machine's memory and cores (`kefu doctor` says which "
+        "and why).",
     )
     adapter: str = Field(
         "",
         description="Fine-tuned adapter beside the model: a run of `kefu train generator`, a GGUF file, or `none`; "
-        "by default the one that comes with the model. For kind `llama_cpp`.",
+        "by default the promoted run, else the one that comes with the model. For kind `llama_cpp`.",
     )
     compose: Literal["translations", "long", "none"] = Field(
         "translations",
@@ -265,6 +272,11 @@ class Settings(BaseSettings):
     def company_in(self, language: str) -> str:
         """The company's name as it is shown to readers of a language."""
         return self.company or SAMPLE_COMPANY.get(language, SAMPLE_COMPANY["en"])
+
+    @property
+    def runs_dir(self) -> Path:
+        """Folder of the training runs."""
+        return self.data_dir / "training"
 
     @property
     def resolved_database_url(self) -> str:

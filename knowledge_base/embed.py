@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from knowledge_base.encoder_adapter import EncoderAdapter, quick_digest, weights_digest
 from knowledge_base.errors import KnowledgeError
 
 __all__ = ["Embedder", "JointEmbedder", "SentenceEmbedder"]
@@ -98,9 +98,10 @@ class SentenceEmbedder:
             where translations lie closest (Conneau et al. 2020, "Emerging
             cross-lingual structure"); for e5-small the eighth makes up for
             near-duplicates that the last one confuses, at no extra pass.
+        adapter: added to the weights; the vectors are others then.
 
     Raises:
-        KnowledgeError: the model cannot be loaded.
+        KnowledgeError: the model cannot be loaded, or the adapter belongs to another.
 
     Thread-safe: encoding takes a lock, for two encoders on the same cores only
     slow each other down.
@@ -114,6 +115,7 @@ class SentenceEmbedder:
         passage_prefix: str | None = None,
         threads: int = 0,
         middle: int = 0,
+        adapter: EncoderAdapter | None = None,
     ) -> None:
         import torch
         from sentence_transformers import SentenceTransformer
@@ -133,6 +135,10 @@ class SentenceEmbedder:
                 "sentence-transformers folder or id: run `kefu models verify`, or set KEFU_EMBEDDER__MODEL"
             ) from error
         _map_words(self._model, Path(path_or_id) / "model.safetensors")
+        self.weights = weights_digest(path_or_id)
+        """Tells what an adapter belongs to."""
+        if adapter is not None:
+            adapter.merge(self._model[0].auto_model, self.weights)
         self.dimension = int(self._model.get_embedding_dimension() or 0)
         self._middle = middle
         if middle:
@@ -140,7 +146,7 @@ class SentenceEmbedder:
             self._model.append(_beside_middle_layer(middle))
             self.dimension *= 2
         self._model.eval()
-        self.fingerprint = self._fingerprint(path_or_id)
+        self.fingerprint = self._fingerprint(path_or_id, adapter)
         self._lock = threading.Lock()
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
@@ -182,16 +188,28 @@ class SentenceEmbedder:
             )
         return np.ascontiguousarray(vectors, dtype=np.float32)
 
-    def _fingerprint(self, path_or_id: str) -> str:
+    @property
+    def query_prefix(self) -> str:
+        """What is put before each question."""
+        return self._query_prefix
+
+    @property
+    def network(self) -> Any:
+        """The sentence-transformers model, for training."""
+        return self._model
+
+    def _fingerprint(self, path_or_id: str, adapter: EncoderAdapter | None) -> str:
         digest = hashlib.sha256()
         folder = Path(path_or_id)
         read = f"{self._query_prefix}|{self._passage_prefix}|{self.dimension}"
         digest.update((f"{read}|{self._middle}" if self._middle else read).encode())
         if folder.is_dir():
             for file in sorted(folder.glob("*.safetensors")) + sorted(folder.glob("*.bin")):
-                digest.update(_quick_digest(file))
+                digest.update(quick_digest(file))
         else:
             digest.update(path_or_id.encode())
+        if adapter is not None:
+            digest.update(adapter.digest.encode())
         return digest.hexdigest()[:16]
 
 
@@ -239,20 +257,3 @@ def _beside_middle_layer(layer: int) -> Any:
             return {**features, "sentence_embedding": torch.cat(parts, dim=-1)}
 
     return BesideMiddleLayer()
-
-
-def _quick_digest(file: Path) -> bytes:
-    """A digest of a weights file from its size and some spread-out blocks.
-
-    Models differ in every block, so 64 blocks of 4 kB tell them apart without
-    reading hundreds of megabytes at each start; damage is `kefu models verify`'s
-    business.
-    """
-    digest = hashlib.sha256()
-    size = file.stat().st_size
-    digest.update(str(size).encode())
-    with file.open("rb") as stream:
-        for position in range(0, size, max(size // 64, 1)):
-            stream.seek(position, os.SEEK_SET)
-            digest.update(stream.read(4096))
-    return digest.digest()

@@ -16,7 +16,7 @@ import regex
 import rjieba
 from pypinyin import Style, lazy_pinyin
 
-__all__ = ["PinyinDecoder", "clean", "normalise", "words"]
+__all__ = ["PinyinDecoder", "clean", "normalise", "traditional", "words"]
 
 _INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}--[\n\t]]", regex.V1)
 _BLANKS = regex.compile(r"\s+")
@@ -44,6 +44,16 @@ def clean(text: str) -> str:
 @lru_cache(maxsize=1)
 def _simplifier() -> opencc.OpenCC:
     return opencc.OpenCC("t2s")
+
+
+@lru_cache(maxsize=1)
+def _traditionaliser() -> opencc.OpenCC:
+    return opencc.OpenCC("s2t")
+
+
+def traditional(text: str) -> str:
+    """Simplified characters written as traditional ones."""
+    return str(_traditionaliser().convert(text))
 
 
 @lru_cache(maxsize=8192)

@@ -68,7 +68,7 @@ def serve(settings: Settings) -> None:
 
     app = create_app(loader, conversations, settings)
     app.include_router(build_widget_router(settings.default_language))
-    app.include_router(build_training_router(settings.data_dir / "training"))
+    app.include_router(build_training_router(settings.runs_dir))
     mount_chat(app, loader, conversations, settings, company=_company)
     print(f"Kefu listens on http://{settings.host}:{settings.port}", flush=True)
     server = uvicorn.Server(

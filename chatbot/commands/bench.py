@@ -64,6 +64,8 @@ def run_bench(settings: Settings, *, as_json: bool, quick: bool) -> None:
         rate = channels.batch_rate(parts, channels.questions(entries)[:320])
     finally:
         parts.close()
+    if not quick:
+        figures.append(_training(settings))
     with progress_bar("asking a served assistant") as progress:
         figures.extend(_served(entries, 40 if quick else 200, rate, progress))
     if as_json:
@@ -88,6 +90,14 @@ def _steps(parts: Parts, entries: Sequence[Entry], quick: bool) -> list[Callable
     if not quick:
         steps.append(lambda: _growth(parts))
     return steps
+
+
+def _training(settings: Settings) -> Figure:
+    """Pace of a fine-tuning run over that of the bare training step."""
+    from chatbot.training.generator.pace import training_paces
+
+    pace, bare = training_paces(settings)
+    return _ratio("fine-tuning on this processor", round(pace, 1), "tokens/s", round(bare, 1), at_least=0.85)
 
 
 def _p50(values: Sequence[float]) -> float:

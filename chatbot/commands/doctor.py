@@ -90,8 +90,22 @@ def _memory(_settings: Settings) -> Check:
         return Check("memory", True, "not known on this system")
     rows = dict(line.split(":", 1) for line in file.read_text().splitlines() if ":" in line)
     free = int(rows["MemAvailable"].split()[0]) / 1024**2
-    mend = "" if free >= 4 else "free memory, or set KEFU_GENERATOR__MODEL=qwen2.5-coder-0.5b-instruct-q4"
-    return Check("memory", free >= 4, f"{free:.1f} GiB available, 4 needed", mend)
+    mend = "" if free >= 2 else "free memory, or set KEFU_GENERATOR__KIND=none"
+    return Check(
+        "memory", free >= 2, f"{free:.1f} GiB available, 2 needed, 4 with the larger generator", mend
+    )
+
+
+def _generator(settings: Settings) -> Check:
+    from chatbot.models import chosen_generator
+
+    chosen = settings.generator
+    if chosen.kind in ("none", "openai"):
+        return Check(
+            "generator", True, chosen.kind if chosen.kind == "none" else f"{chosen.model} at {chosen.url}"
+        )
+    choice = chosen_generator(chosen.model)
+    return Check("generator", True, f"{choice.model or 'none'}: {choice.why}")
 
 
 def _disk(settings: Settings) -> Check:
@@ -134,6 +148,7 @@ _CHECKS: dict[str, Callable[[Settings], Check]] = {
     "packages": _packages,
     "cores": _cores,
     "memory": _memory,
+    "generator": _generator,
     "disk": _disk,
     "models": _models,
     "database": _database,

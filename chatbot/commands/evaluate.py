@@ -34,13 +34,22 @@ def retrieval(
 def intents(
     train: Annotated[Path, typer.Option(help="CSV text,label or nlu.yml.")],
     test: Annotated[Path, typer.Option(help="CSV text,label or nlu.yml.")],
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Tune the encoder on the training file first.")
+    ] = False,
+    shots: Annotated[int, typer.Option(min=0, help="Learn from so many examples of each label; 0: all.")] = 0,
+    epochs: Annotated[int, typer.Option(min=1, help="Of the tuning.")] = 3,
+    rate: Annotated[float, typer.Option(help="Highest learning rate of the tuning.")] = 5e-4,
     as_json: AsJson = False,
 ) -> None:
     """Train on one file, measure on another; label __out_of_scope__ is what should be rejected."""
     from chatbot.assembly import build_embedder
-    from chatbot.training.intents import evaluate_intents
+    from chatbot.commands.tuning import tuned_fit
+    from chatbot.training.intents import evaluate_intents, frozen
 
-    report = evaluate_intents(train, test, build_embedder(settings()))
+    chosen = settings()
+    fit = tuned_fit(chosen, epochs=epochs, rate=rate) if tune else frozen(build_embedder(chosen))
+    report = evaluate_intents(train, test, fit, shots)
     _show(report.as_json(), as_json)
 
 
@@ -91,6 +100,49 @@ def answers(
             )
     content["results"] = [asdict(r) for r in report.results] if verbose and as_json else None
     _show({k: v for k, v in content.items() if v is not None or k.startswith("p50")}, as_json)
+
+
+@app.command()
+def fairness(
+    cases: Annotated[
+        Path, typer.Option(help="JSON lines {question, language, knowledge, must, must_not, abstain}.")
+    ],
+    report: Annotated[Path | None, typer.Option(help="Also write an HTML report to this file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Is every customer answered equally well? By language, length, script and tone."""
+    from chatbot.assembly import build_parts
+    from chatbot.memory import Memory, NoHistory
+    from chatbot.training.evaluate import evaluate_answers, read_cases
+    from chatbot.training.fairness import as_forms, fairness_of, page
+    from chatbot.training.report import write_report
+    from knowledge_base.normalise import traditional
+
+    asked = as_forms(read_cases(cases), traditional)
+    with stage_bars() as stages:
+        parts = build_parts(settings(), stages)
+    try:
+        with progress_bar("asking") as progress:
+            answered = evaluate_answers(
+                asked,
+                lambda knowledge: parts.bot(knowledge, Memory(NoHistory())),
+                parts.embedder,
+                parts.language_of,
+                progress,
+            )
+    finally:
+        parts.close()
+    found = fairness_of(answered.results)
+    if report is not None:
+        write_report(page(found), report)
+    if as_json:
+        print_json(found.as_json())
+        return
+    table = Table("by", "groups (correct, cases)", "gap", "within the bar")
+    for gap in found.gaps:
+        groups = ", ".join(f"{name} {share:.2f} ({count})" for name, (share, count) in gap.groups.items())
+        table.add_row(gap.kind, groups, f"{gap.gap:.3f}", "yes" if gap.met else "no")
+    console.print(table)
 
 
 def _show(report: dict[str, object], as_json: bool) -> None:

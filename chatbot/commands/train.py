@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,11 +13,14 @@ from rich.table import Table
 
 import knowledge_base
 from chatbot.commands.output import AsJson, console, print_json, progress_bar, settings, stage_bars
+from chatbot.commands.promotion import add_commands
 
 if TYPE_CHECKING:
+    from chatbot.training.encoder import EncoderProgress
     from chatbot.training.generator.lora import Progress
 
 app = typer.Typer(no_args_is_help=True)
+add_commands(app)
 
 _DATA = Path(__file__).resolve().parent.parent / "training" / "data"
 _KNOWLEDGE = Path(knowledge_base.__file__).resolve().parent
@@ -90,24 +93,32 @@ def intents(
     test: Annotated[
         Path | None, typer.Option(help="Other examples to measure on; by default each fifth in turn.")
     ] = None,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Also try whether tuning the encoder on the labels pays.")
+    ] = False,
     name: Annotated[str, typer.Option(help="Name of the report's folder.")] = "intents",
     as_json: AsJson = False,
 ) -> None:
     """Train and measure intents: what is mixed up, calibration, languages, whether more examples help."""
     from chatbot.assembly import SAMPLE, build_embedder
+    from chatbot.commands.tuning import tuned_fit
     from chatbot.language import dominant_language
-    from chatbot.training.intent_study import report_of, study_intents
+    from chatbot.training.intent_study import report_of, study_intents, try_tuning
+    from chatbot.training.intents import frozen
     from chatbot.training.nlu import read_examples
     from chatbot.training.report import write_report
 
     chosen = settings()
+    examples = read_examples(file or chosen.nlu_path or SAMPLE / "nlu.yml")
+    asked = None if test is None else read_examples(test)
+    embedder = build_embedder(chosen)
     study = study_intents(
-        read_examples(file or chosen.nlu_path or SAMPLE / "nlu.yml"),
-        build_embedder(chosen),
-        lambda text: dominant_language(text, chosen.languages) or "",
-        test=None if test is None else read_examples(test),
+        examples, embedder, lambda text: dominant_language(text, chosen.languages) or "", test=asked
     )
-    folder = chosen.data_dir / "training" / name
+    if tune:
+        both = try_tuning(examples, frozen(embedder), tuned_fit(chosen), test=asked)
+        study = replace(study, tuned=both)
+    folder = chosen.runs_dir / name
     write_report(report_of(study, name), folder / "report.html")
     (folder / "report.json").write_text(
         json.dumps(study.as_json(), ensure_ascii=False, indent=1), encoding="utf-8"
@@ -133,6 +144,9 @@ def data(
     agent: Annotated[
         list[str] | None, typer.Option("--agent", help="Name of one of your people, as the files have it.")
     ] = None,
+    own: Annotated[
+        bool, typer.Option("--own", help="Also the conversations in this installation's database.")
+    ] = False,
     name: Annotated[str, typer.Option(help="Name of the folder for what comes of it.")] = "conversations",
     held_out: Annotated[float, typer.Option(help="Share that is not learnt from: the latest.")] = 0.15,
     as_json: AsJson = False,
@@ -141,19 +155,23 @@ def data(
     from chatbot.assembly import build_embedder, open_database, open_knowledge, open_store
     from chatbot.language import dominant_language
     from chatbot.masking import own_addresses
-    from chatbot.training.dialogues import PrepareSettings, prepare, read_conversations
+    from chatbot.storage import Conversations
+    from chatbot.training.dialogues import (
+        PrepareSettings,
+        prepare,
+        read_conversations,
+        stored_conversations,
+    )
     from chatbot.training.dialogues.outcome import save_prepared
 
     chosen = settings()
-    read = [
-        conversation
-        for path in files or sorted((_DATA / "dialogues").glob("*.jsonl"))
-        for conversation in read_conversations(path, agent or ())
-    ]
+    database = open_database(chosen)
+    given = files or ([] if own else sorted((_DATA / "dialogues").glob("*.jsonl")))
+    read = [conversation for path in given for conversation in read_conversations(path, agent or ())]
+    if own:
+        read += stored_conversations(Conversations(database))
     with stage_bars() as stages:
-        knowledge = open_knowledge(
-            chosen, open_store(chosen, open_database(chosen)), build_embedder(chosen), stages
-        )
+        knowledge = open_knowledge(chosen, open_store(chosen, database), build_embedder(chosen), stages)
     published = [text for entry in knowledge.entries.values() for text in (entry.question, entry.answer)]
     with progress_bar("holding answers against entries") as progress:
         prepared = prepare(
@@ -164,7 +182,7 @@ def data(
             settings=PrepareSettings(held_out=held_out),
             progress=progress,
         )
-    folder = chosen.data_dir / "training" / name
+    folder = chosen.runs_dir / name
     save_prepared(prepared, knowledge.entries, folder)
     if as_json:
         print_json({**asdict(prepared), "folder": str(folder)})
@@ -178,12 +196,78 @@ def data(
     console.print(f"learn them: kefu train generator --answers {folder / 'answers.jsonl'}")
 
 
+@app.command()
+def encoder(
+    lines: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files of questions in several languages; by default the ones that come along."),
+    ] = None,
+    answers: Annotated[
+        list[Path] | None, typer.Option(help="Answers that `kefu train data` paired with entries.")
+    ] = None,
+    entries: Annotated[bool, typer.Option(help="Learn the wordings of the knowledge base.")] = True,
+    clicks: Annotated[
+        bool, typer.Option(help="Learn the questions after which customers clicked on an entry.")
+    ] = True,
+    name: Annotated[str, typer.Option(help="Name of the run.")] = "encoder",
+    epochs: Annotated[int, typer.Option(help="How often the questions are gone through.")] = 3,
+    rank: Annotated[int, typer.Option(help="Rank of the adapters.")] = 16,
+    rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 3e-4,
+    as_json: AsJson = False,
+) -> None:
+    """Fine-tune the encoder: what means the same, in whatever words or language, comes closer together."""
+    from chatbot.assembly import beside_second, build_encoder, open_database, open_store
+    from chatbot.storage import Conversations
+    from chatbot.training.dialogues import clicked_questions
+    from chatbot.training.encoder import EncoderSettings, Other, meanings_of_entries, meanings_of_lines
+    from chatbot.training.encoder.run import train_encoder
+    from chatbot.training.generator.examples import read_lines
+
+    chosen = settings()
+    database = open_database(chosen)
+    known = open_store(chosen, database).snapshot().entries if entries or clicks or answers else ()
+    asked: dict[str, list[Other]] = {}
+    if clicks:
+        for entry, text, language, conversation in clicked_questions(Conversations(database), known):
+            asked.setdefault(entry, []).append(Other(text, language, f"click:{conversation}"))
+    for path in answers or ():
+        for place, row in read_lines(path, ("entry", "question", "language")):
+            asked.setdefault(str(row["entry"].get("id", "")), []).append(
+                Other(str(row["question"]), str(row["language"]), place)
+            )
+    meanings = meanings_of_entries(known if entries else [e for e in known if e.id in asked], asked)
+    for path in lines or [_DATA / "questions" / "parallel.jsonl"]:
+        meanings += meanings_of_lines(read_lines(path, ("from",)), chosen.languages)
+    first = build_encoder(chosen)
+    folder = chosen.runs_dir / name
+    run = train_encoder(
+        chosen.embedder.model,
+        first,
+        beside_second(chosen, first),
+        first.query_prefix,
+        meanings,
+        folder,
+        EncoderSettings(epochs=epochs, rank=rank, rate=rate),
+        _tell_encoder,
+    )
+    if as_json:
+        print_json(asdict(run))
+        return
+    for key, value in run.figures.items():
+        console.print(f"{key}: {value}")
+    console.print(f"report: {folder / 'report.html'}")
+    if run.figures["held_out_found"] > run.figures["held_out_found_before"]:
+        console.print(f"serve it: KEFU_EMBEDDER__ADAPTER={name} kefu serve")
+    else:
+        console.print("it finds no more than before: not worth serving")
+
+
 @app.command(name="list")
 def list_(as_json: AsJson = False) -> None:
     """The training runs, the latest first."""
     from chatbot.training.runs import list_runs
 
-    runs = list_runs(settings().data_dir / "training")
+    runs = list_runs(settings().runs_dir)
     if as_json:
         print_json({"runs": [asdict(run) for run in runs]})
         return
@@ -216,13 +300,13 @@ def generator(
 ) -> None:
     """Fine-tune the generator with low-rank adapters; can be stopped and gone on with."""
     from chatbot.language import dominant_language
-    from chatbot.models import resolve_generator
+    from chatbot.models import chosen_generator, resolve_generator
     from chatbot.training.generator.lora import LoraSettings
     from chatbot.training.generator.run import read_material, train_generator
     from chatbot.training.generator.run_report import report_run
 
     chosen = settings()
-    base_name = model or str(chosen.generator.model)
+    base_name = chosen_generator(model or chosen.generator.model).model
     base = Path(resolve_generator(base_name, chosen.models_dir))
     learn, held_out = read_material(
         translations or [_DATA / "wording" / "parallel.jsonl"],
@@ -235,11 +319,11 @@ def generator(
         base_name if base_name == base.parent.name else base.name,
         learn,
         held_out,
-        chosen.data_dir / "training" / name,
+        chosen.runs_dir / name,
         LoraSettings(epochs=epochs, rank=rank, alpha=2.0 * rank, rate=rate),
         _tell,
     )
-    folder = chosen.data_dir / "training" / name
+    folder = chosen.runs_dir / name
     report_run(run, learn, folder)
     if as_json:
         print_json(asdict(run))
@@ -248,6 +332,16 @@ def generator(
         console.print(f"{key}: {value}")
     console.print(f"report: {folder / 'report.html'}")
     console.print(f"serve it: KEFU_GENERATOR__ADAPTER={name} kefu serve")
+
+
+def _tell_encoder(progress: EncoderProgress) -> None:
+    """A line of progress, on the error stream."""
+    print(
+        f"step {progress.step} of {progress.steps}, loss {progress.loss:.3f}, {progress.texts_per_s:.0f} texts/s, "
+        f"{progress.seconds_left / 60:.1f} min left",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _tell(progress: Progress) -> None:

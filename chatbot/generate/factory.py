@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypedDict
 
+from chatbot.errors import SettingsError
 from chatbot.generate.protocol import Generator
 from chatbot.settings import GeneratorSettings
 
@@ -65,6 +66,11 @@ def build_generator(
                 str(model), threads=settings.threads, context_tokens=settings.context_tokens, **common
             )
         case "openai":
+            if str(model) == "auto":
+                raise SettingsError(
+                    "KEFU_GENERATOR__MODEL is not set; expected the name by which the server at "
+                    "KEFU_GENERATOR__URL knows its model"
+                )
             from chatbot.generate.server import OpenAIGenerator
 
             return OpenAIGenerator(

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.table import Table
 
 from chatbot.models.catalogue import CATALOGUE, Model
+from chatbot.models.choice import chosen_generator
 from chatbot.models.disk import ModelCheck, find_model, installed, is_whole, model_folder, verify
 from chatbot.models.fetch import PullState, pull
 from chatbot.models.judge import JUDGE_BASE
@@ -42,7 +43,7 @@ def needed_models(settings: Settings) -> list[Model]:
     """The catalogue's models that these settings name; paths, hub ids and servers need no pull."""
     ids = [settings.embedder.model, settings.embedder.resolved_second]
     if settings.generator.kind in ("llama_cpp", "transformers"):
-        ids.append(settings.generator.model)
+        ids.append(chosen_generator(settings.generator.model).model)
     if settings.judge:
         ids.append(JUDGE_BASE)
     return [CATALOGUE[model_id] for model_id in dict.fromkeys(ids) if model_id in CATALOGUE]

@@ -19,7 +19,7 @@ from chatbot.storage.events import tell_feedback, tell_hand_over, tell_messages
 from chatbot.storage.texts import storable
 from chatbot.turn import Attachment, Button, Message, Past, Reply, Source, Trace, Turn
 
-__all__ = ["Conversations", "StoredMessage"]
+__all__ = ["Conversations", "StoredConversation", "StoredMessage"]
 
 Role = Literal["user", "bot", "agent"]
 Verdict = Literal["like", "dislike"]
@@ -51,6 +51,16 @@ class StoredMessage:
     feedback: Verdict | None = None
     client_message_id: str | None = None
     """The sender's own id of a customer's message."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredConversation:
+    """A conversation without its messages."""
+
+    id: str
+    customer: str
+    channel: str
+    created_at: datetime
 
 
 class Conversations:
@@ -160,6 +170,14 @@ class Conversations:
         values = {"conversation_id": storable(conversation_id), "limit": limit}
         with self._database.read() as connection:
             return [_stored(row) for row in reversed(connection.execute(s.HISTORY, values).all())]
+
+    def every(self) -> list[StoredConversation]:
+        """All conversations, the oldest first."""
+        with self._database.read() as connection:
+            return [
+                StoredConversation(row.id, row.customer_id, row.channel, row.created_at)
+                for row in connection.execute(s.EVERY)
+            ]
 
     def feedback(
         self, message_id: str, value: Verdict, reason: str = "", *, conversation_id: str | None = None

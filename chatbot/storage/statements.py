@@ -14,6 +14,7 @@ __all__ = [
     "ADD_MESSAGES",
     "ADD_TO_REASON",
     "ADD_TRACE",
+    "EVERY",
     "FIND_OWNER",
     "FIND_REPLY",
     "HISTORY",
@@ -59,6 +60,8 @@ FIND_REPLY = (
         _user.c.client_message_id == bindparam("client_message_id"),
     )
 )
+
+EVERY = select(t.conversations).order_by(t.conversations.c.created_at, t.conversations.c.id)
 
 HISTORY = (
     select(t.messages, t.traces.c.id.label("trace_id"), t.feedback.c.value.label("feedback"))

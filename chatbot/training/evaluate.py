@@ -27,7 +27,9 @@ __all__ = [
     "RetrievalReport",
     "evaluate_answers",
     "evaluate_retrieval",
+    "judge_case",
     "read_cases",
+    "read_golden",
 ]
 
 Progress = Callable[[int, int], None]
@@ -195,19 +197,35 @@ def read_cases(path: Path) -> list[AnswerCase]:
     Raises:
         BadRequestError: a line is not of the form of a case.
     """
-    return [
-        AnswerCase(
-            question=row["question"],
-            language=row["language"],
-            knowledge=tuple(row["knowledge"]),
-            must=tuple(row.get("must", ())),
-            must_not=tuple(row.get("must_not", ())),
-            abstain=bool(row.get("abstain", False)),
-            id=str(row.get("id", number)),
-            kind=str(row.get("kind", "")),
-        )
-        for number, row in enumerate(_rows(path, {"question": str, "language": str, "knowledge": list}), 1)
+    rows = _rows(path, {"question": str, "language": str, "knowledge": list})
+    return [_case(number, row) for number, row in enumerate(rows, 1)]
+
+
+def read_golden(path: Path) -> list[AnswerCase]:
+    """Reads questions to the installation's own knowledge base: cases without knowledge of their own.
+
+    Raises:
+        BadRequestError: a line is not of the form of a case, or there is none.
+    """
+    found = [
+        _case(number, row) for number, row in enumerate(_rows(path, {"question": str, "language": str}), 1)
     ]
+    if not found:
+        raise BadRequestError(f"{path} holds no golden question; expected one JSON object a line")
+    return found
+
+
+def _case(number: int, row: Mapping[str, Any]) -> AnswerCase:
+    return AnswerCase(
+        question=row["question"],
+        language=row["language"],
+        knowledge=tuple(row.get("knowledge", ())),
+        must=tuple(row.get("must", ())),
+        must_not=tuple(row.get("must_not", ())),
+        abstain=bool(row.get("abstain", False)),
+        id=str(row.get("id", number)),
+        kind=str(row.get("kind", "")),
+    )
 
 
 def evaluate_answers(
@@ -242,10 +260,10 @@ def evaluate_answers(
         reply = bot.respond(
             Message(case.question, conversation_id=f"eval-{number}", customer_id="eval", channel="eval")
         )
-        result = _judge_case(case, reply, language_of)
+        result = judge_case(case, reply, language_of)
         if overheard is not None:
             text, wordings, refused = overheard.take(case.language)
-            raw = _judge_case(case, replace(reply, text=text), language_of) if wordings else None
+            raw = judge_case(case, replace(reply, text=text), language_of) if wordings else None
             refused = max(refused, int(reply.trace.guard.startswith("refused") and wordings > 0))
             result = replace(result, raw=raw, wordings=wordings, refused=refused)
         results.append(result)
@@ -254,7 +272,8 @@ def evaluate_answers(
     return _report(results, guard_off=overheard is not None)
 
 
-def _judge_case(case: AnswerCase, reply: Reply, language_of: Callable[[str], str]) -> CaseResult:
+def judge_case(case: AnswerCase, reply: Reply, language_of: Callable[[str], str]) -> CaseResult:
+    """Holds an answer against what the case says it must and must not hold."""
     abstained = reply.action not in (Action.ANSWER, Action.VERBATIM)
     text = _even(reply.text)
     has_all = all(_even(part) in text for part in case.must)

@@ -6,6 +6,7 @@ test file, or each fifth in turn (cross-validation by label).
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +19,7 @@ from sklearn.model_selection import StratifiedKFold
 from chatbot.errors import BadRequestError
 from chatbot.intent import OUT_OF_SCOPE, IntentModel
 from chatbot.intent_fit import OUT_OF_SCOPE_LABELS
-from chatbot.training.intents import IntentReport, measure
+from chatbot.training.intents import Fit, IntentReport, measure
 from chatbot.training.nlu import Example
 from chatbot.training.report import Curves, Matrix, Report, Section, Table
 from knowledge_base.embed import Embedder
@@ -32,6 +33,7 @@ __all__ = [
     "clean_examples",
     "report_of",
     "study_intents",
+    "try_tuning",
 ]
 
 Floats = NDArray[np.float32]
@@ -94,6 +96,8 @@ class IntentStudy:
     """Count and accuracy."""
     tested_on: str
     cleaned: Cleaned
+    tuned: tuple[IntentReport, IntentReport] | None = None
+    """The frozen and the tuned encoder on the same examples, where the tuning was tried."""
 
     def as_json(self) -> dict[str, Any]:
         """All of it but the examples."""
@@ -193,6 +197,47 @@ def study_intents(
         tested_on=tested_on,
         cleaned=cleaned,
     )
+
+
+def try_tuning(
+    examples: Sequence[Example],
+    frozen: Fit,
+    tuned: Fit,
+    *,
+    test: Sequence[Example] | None = None,
+    seed: int = 7,
+) -> tuple[IntentReport, IntentReport]:
+    """Does it pay to tune the encoder on the labels?  Both ways on the same unseen examples.
+
+    Args:
+        test: examples to measure on; by default a fifth of the others.
+
+    Raises:
+        BadRequestError: there are too few examples or labels.
+    """
+    learnt = list(clean_examples(examples).examples)
+    if test is None:
+        counts = Counter(e.label for e in learnt)
+        order = np.random.default_rng(seed).permutation(len(learnt)).tolist()
+        seen: Counter[str] = Counter()
+        kept: list[Example] = []
+        test = []
+        for place in order:
+            label = learnt[place].label
+            seen[label] += 1
+            held = counts[label] > 1 and seen[label] <= max(1, counts[label] // _FOLDS)
+            (test if held else kept).append(learnt[place])
+        learnt = kept
+    reports = []
+    for fit in (frozen, tuned):
+        begin = time.perf_counter()
+        model, embedder = fit([e.label for e in learnt], [normalise(e.text) for e in learnt])
+        seconds = time.perf_counter() - begin
+        vectors = embedder.encode_queries([normalise(e.text) for e in test])
+        reports.append(
+            measure(model, [e.label for e in test], vectors, train_seconds=seconds, train_rows=len(learnt))
+        )
+    return reports[0], reports[1]
 
 
 def _folds(
@@ -305,6 +350,41 @@ def _learning(
     return tuple(points)
 
 
+_PAYS = 0.005
+"""Gain in accuracy from which tuning the encoder is worth its minutes."""
+
+
+def _tuning(frozen: IntentReport, tuned: IntentReport) -> Section:
+    pays = tuned.in_scope_accuracy - frozen.in_scope_accuracy > _PAYS
+    rows = [
+        (
+            name,
+            *(
+                "–" if value is None else round(value, 4)
+                for value in (
+                    each.accuracy,
+                    each.in_scope_accuracy,
+                    each.oos_recall,
+                    each.ece,
+                    each.train_seconds,
+                )
+            ),
+        )
+        for name, each in (("as it is", frozen), ("tuned", tuned))
+    ]
+    return Section(
+        "Does it pay to tune the encoder?",
+        ("Yes." if pays else "No: the encoder as it is does as well.")
+        + f" Both on the same {frozen.test_rows} unseen examples.",
+        [
+            Table(
+                ["encoder", "accuracy", "in scope", "out of scope recall", "calibration error", "seconds"],
+                rows,
+            )
+        ],
+    )
+
+
 def _by_language(languages: Sequence[str], right: NDArray[np.bool_]) -> dict[str, tuple[int, float]]:
     places: dict[str, list[int]] = defaultdict(list)
     for place, language in enumerate(languages):
@@ -393,6 +473,8 @@ def report_of(study: IntentStudy, name: str) -> Report:
             ],
         ),
     ]
+    if study.tuned is not None:
+        sections.append(_tuning(*study.tuned))
     if problems:
         sections.append(Section("Left out or doubtful", "", [Table(["what", "how many"], problems)]))
     return Report(f"Intents «{name}»", summary, sections)

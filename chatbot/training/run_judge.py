@@ -17,9 +17,11 @@ from chatbot.training.judge import (
     save_answerability,
 )
 from chatbot.training.natural import natural_cases
+from chatbot.training.remembered import RememberingEmbedder
 from chatbot.training.tune import TuneSettings, tune_judge
 from knowledge_base.embed import Embedder
 from knowledge_base.entry import Entry
+from knowledge_base.normalise import normalise
 
 __all__ = ["PROBE_FILE", "held_out_cases", "train_judge"]
 
@@ -54,6 +56,9 @@ def train_judge(
     that the judge has not seen.
     """
     written = read_knowledge(data)
+    embedder = RememberingEmbedder(embedder)
+    _remember(embedder, written, shop)
+    report("texts embedded")
     natural = natural_cases(shop, embedder)
     calibrating = held_out_cases(written)
     held_out = calibrating | {case.id for case in natural.held_out}
@@ -78,3 +83,14 @@ def train_judge(
     model, figures = calibrate([case for case in written if case.id in calibrating], embedder, judge)
     save_answerability(model, out / "answerability.json")
     return replace(figures, natural=outcomes(model, natural.held_out, embedder, judge))
+
+
+def _remember(embedder: RememberingEmbedder, cases: Sequence[Case], shop: Sequence[Entry]) -> None:
+    """Encodes in a few batches what will be asked for one by one."""
+    entries = [*shop, *(entry for case in cases for entry in case.entries)]
+    questions = [
+        *(question.text for case in cases for question in case.questions),
+        *(text for entry in entries for text in (entry.question, *entry.variants)),
+    ]
+    embedder.encode_queries([normalise(text) for text in questions])
+    embedder.encode_passages([normalise(f"{entry.question} {entry.answer}") for entry in entries])

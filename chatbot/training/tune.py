@@ -31,6 +31,7 @@ from chatbot.training.judge import (
     logistic,
     tree,
 )
+from chatbot.training.precision import half_is_faster
 
 __all__ = ["TuneSettings", "Tuned", "tune_judge"]
 
@@ -119,15 +120,16 @@ def tune_judge(
     def forward(branches: _Branches) -> Any:
         x = branches.states.float()
         rotary = model_rotary(x, branches.positions)
-        for layer in upper:
-            made = layer(
-                x,
-                attention_mask=branches.mask,
-                position_ids=branches.positions,
-                position_embeddings=rotary,
-            )
-            x = made[0] if isinstance(made, tuple) else made
-        ends = x[0, branches.ends]
+        with torch.autocast("cpu", torch.bfloat16, enabled=half_is_faster()):
+            for layer in upper:
+                made = layer(
+                    x,
+                    attention_mask=branches.mask,
+                    position_ids=branches.positions,
+                    position_embeddings=rotary,
+                )
+                x = made[0] if isinstance(made, tuple) else made
+        ends = x[0, branches.ends].float()
         return ends / (ends.pow(2).mean(1, keepdim=True) + 1e-6).sqrt()
 
     train = [b for b in every if pairs[b.numbers[0]].case not in held_out]
@@ -266,7 +268,8 @@ def _read(
             case = known[case_id]
             texts = [case.questions[pairs[n].question].text for n in numbers]
             ids, positions, mask, ends = tree(tokenizer, case.entries[entry], texts)
-            states = model(ids, position_ids=positions, attention_mask=mask).last_hidden_state
+            with torch.autocast("cpu", torch.bfloat16, enabled=half_is_faster()):
+                states = model(ids, position_ids=positions, attention_mask=mask).last_hidden_state
             found.append(_Branches(numbers, states.half(), positions, mask, ends))
             if done % 50 == 0 or done == len(by_entry):
                 report(f"read {done} of {len(by_entry)} entries")

@@ -3,6 +3,7 @@
 from chatbot.training.dialogues.conversation import Conversation, Said
 from chatbot.training.dialogues.prepare import Pair, Prepared, PrepareSettings, Proposal, prepare
 from chatbot.training.dialogues.reading import read_conversations
+from chatbot.training.dialogues.stored import clicked_questions, stored_conversations
 
 __all__ = [
     "Conversation",
@@ -11,6 +12,8 @@ __all__ = [
     "Prepared",
     "Proposal",
     "Said",
+    "clicked_questions",
     "prepare",
     "read_conversations",
+    "stored_conversations",
 ]

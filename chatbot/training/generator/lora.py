@@ -24,7 +24,7 @@ from chatbot.training.generator.examples import Example
 from chatbot.training.generator.packing import IGNORED, Pack, pack, tensors
 from chatbot.training.runs import METRICS
 
-__all__ = ["LoraSettings", "Progress", "Trained", "train_adapter"]
+__all__ = ["LoraSettings", "Progress", "Trained", "loss_of", "train_adapter"]
 
 Floats = NDArray[np.float32]
 CHECKPOINTS = "checkpoints"
@@ -164,7 +164,7 @@ def train_adapter(
 
     class _Trainer(Trainer):  # type: ignore[misc]
         def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:
-            loss = _loss(model, inputs)
+            loss = loss_of(model, inputs)
             return (loss, {}) if return_outputs else loss
 
     trainer = _Trainer(
@@ -192,7 +192,7 @@ def train_adapter(
     )
 
 
-def _loss(model: Any, inputs: dict[str, Any]) -> Any:
+def loss_of(model: Any, inputs: dict[str, Any]) -> Any:
     """Mean loss of the tokens to be said; the vocabulary's scores are computed for these only."""
     import torch
 
@@ -220,7 +220,7 @@ def _mean_loss(model: Any, packs: Sequence[Pack]) -> float:
             inputs = {
                 name: value.to(parameter.device) for name, value in tensors(packed, parameter.dtype).items()
             }
-            total += float(_loss(model, inputs)) * packed.learnt
+            total += float(loss_of(model, inputs)) * packed.learnt
     return total / sum(packed.learnt for packed in packs)
 
 

@@ -25,9 +25,10 @@ from chatbot.training.generator.examples import (
     translation_examples,
 )
 from chatbot.training.generator.lora import LoraSettings, Progress, train_adapter
+from chatbot.training.precision import half_is_faster
 from chatbot.training.runs import RUN
 
-__all__ = ["Run", "read_material", "train_generator"]
+__all__ = ["Run", "load_trainable", "read_material", "train_generator"]
 
 _BYTES_A_WEIGHT = {"bfloat16": 2, "float32": 4}
 _ROOM_BYTES = 3 << 30
@@ -98,7 +99,7 @@ def train_generator(
         raise BadRequestError(
             "the files hold no example that can be learnt from; expected at least some dozens"
         )
-    tokenizer, model, device, dtype = _load(base)
+    tokenizer, model, device, dtype = load_trainable(base)
     trained = train_adapter(model, tokenizer, learn.examples, held_out.examples, folder, chosen, report)
     data = fingerprint_of(learn.examples)
     figures = {
@@ -137,7 +138,7 @@ def train_generator(
     return run
 
 
-def _load(base: Path) -> tuple[Any, Any, str, str]:
+def load_trainable(base: Path) -> tuple[Any, Any, str, str]:
     """Tokenizer, model, and where and in what precision it computes.
 
     Raises:
@@ -147,7 +148,7 @@ def _load(base: Path) -> tuple[Any, Any, str, str]:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = torch.bfloat16 if device == "cuda" or _half_is_faster() else torch.float32
+    dtype = torch.bfloat16 if device == "cuda" or half_is_faster() else torch.float32
     name = str(dtype).removeprefix("torch.")
     if device == "cpu":
         _check_memory(base, _BYTES_A_WEIGHT[name])
@@ -175,18 +176,3 @@ def _check_memory(base: Path, bytes_a_weight: int) -> None:
             "free; stop what else runs (the service, too), or train the smaller model: "
             "--model qwen2.5-coder-0.5b-instruct-q4"
         )
-
-
-def _half_is_faster() -> bool:
-    """Whether this processor multiplies in bfloat16 faster than in single precision."""
-    import torch
-
-    def seconds(dtype: Any) -> float:
-        a, b = torch.ones(256, 1024, dtype=dtype), torch.ones(1024, 1024, dtype=dtype)
-        a @ b
-        start = time.perf_counter()
-        for _ in range(5):
-            a @ b
-        return time.perf_counter() - start
-
-    return seconds(torch.bfloat16) < seconds(torch.float32)

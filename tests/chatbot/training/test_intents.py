@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from chatbot.intent import OUT_OF_SCOPE, IntentModel
-from chatbot.training.intents import evaluate_intents, measure, open_intents
+from chatbot.training.intents import evaluate_intents, frozen, measure, open_intents
 from chatbot.turn import Route
 
 
@@ -71,7 +71,7 @@ def route(name: str) -> Route:
 def test_an_evaluation_has_the_figures_of_the_command_line(tmp_path: Path) -> None:
     train = write_csv(tmp_path / "train.csv", ["{}", "hi, {}", "{} please", "hey {}"])
     test = write_csv(tmp_path / "test.csv", ["hello, {}?"])
-    figures = evaluate_intents(train, test, LetterEmbedder()).as_json()
+    figures = evaluate_intents(train, test, frozen(LetterEmbedder())).as_json()
     assert {
         "accuracy",
         "macro_f1",

@@ -10,7 +10,7 @@ import torch
 from chatbot.errors import BadRequestError
 from chatbot.prompt import ChatMessage, answer_prompt, translation_prompt
 from chatbot.training.generator.examples import Example
-from chatbot.training.generator.lora import _loss, _mean_loss
+from chatbot.training.generator.lora import _mean_loss, loss_of
 from chatbot.training.generator.packing import IGNORED, pack, tensors
 from tests.chatbot.training.generator.conftest import TEMPLATE, example
 
@@ -86,7 +86,7 @@ def test_a_later_branch_sees_nothing_of_an_earlier_one(tokenizer: Any, model: An
         inputs = tensors(packed, torch.float32)
         branch = torch.tensor(packed.branches)[None]
         inputs["labels"] = torch.where(branch == 2, inputs["labels"], torch.tensor(IGNORED))
-        losses.append(float(_loss(model, inputs).detach()))
+        losses.append(float(loss_of(model, inputs).detach()))
     assert losses[0] == pytest.approx(losses[1], abs=1e-6)
 
 

@@ -1,0 +1,118 @@
+"""Intents over an encoder that was tuned on their examples.
+
+The probabilities and the out-of-scope threshold come from examples that neither
+encoder nor classifier had seen: the examples are parted, and each part is measured
+by an encoder tuned on the others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chatbot.errors import BadRequestError
+from chatbot.intent import IntentModel
+from chatbot.intent_fit import OUT_OF_SCOPE_LABELS, Scored
+from chatbot.training.encoder import EncoderSettings, tune_on_labels
+from knowledge_base.embed import Embedder, SentenceEmbedder
+
+__all__ = ["fit_tuned"]
+
+Floats = NDArray[np.float32]
+_FOLDS, _FOLDS_OF_MANY, _MANY = 4, 2, 3000
+_SEED = 7
+
+
+def fit_tuned(
+    labels: Sequence[str],
+    texts: Sequence[str],
+    fresh: Callable[[], SentenceEmbedder],
+    joined: Callable[[SentenceEmbedder], Embedder],
+    settings: EncoderSettings | None = None,
+    report: Callable[[str], None] = lambda _line: None,
+) -> tuple[IntentModel, Embedder]:
+    """Tunes and fits.
+
+    Args:
+        labels: of each text.
+        texts: normalised.
+        fresh: loads the encoder as it is.
+        joined: what serves, with an encoder in it.
+
+    Returns:
+        The classifier and the embedder that its vectors come from.
+
+    Raises:
+        BadRequestError: no label has two examples.
+    """
+    chosen = settings or EncoderSettings()
+    parts = _parts(labels)
+    names = sorted({label for label in labels if label not in OUT_OF_SCOPE_LABELS})
+    place = {name: number for number, name in enumerate(names)}
+    scores = np.full((len(labels), len(names) + 1), -1.0, dtype=np.float32)
+    near, near_out = np.zeros(len(labels), np.float32), np.full(len(labels), -1.0, np.float32)
+    for number, part in enumerate(parts, 1):
+        rest = np.setdiff1d(np.arange(len(labels)), part)
+        embedder = joined(
+            _tuned(fresh(), labels, texts, rest, chosen, f"part {number} of {len(parts)}", report)
+        )
+        model = IntentModel.fit([labels[i] for i in rest], embedder.encode_queries([texts[i] for i in rest]))
+        found = model.scores(embedder.encode_queries([texts[i] for i in part]))
+        columns = np.array([*(place[name] for name in model.labels), len(names)])
+        scores[np.ix_(part, columns)] = found.scores
+        near[part], near_out[part] = found.near, found.near_out
+    everything = np.arange(len(labels))
+    embedder = joined(_tuned(fresh(), labels, texts, everything, chosen, "all", report))
+    vectors = embedder.encode_queries(list(texts))
+    unseen = Scored(scores, near, near_out, 1.0)
+    return IntentModel.fit(labels, vectors, fingerprint=embedder.fingerprint, unseen=unseen), embedder
+
+
+def _tuned(
+    encoder: SentenceEmbedder,
+    labels: Sequence[str],
+    texts: Sequence[str],
+    chosen: NDArray[np.int64],
+    settings: EncoderSettings,
+    what: str,
+    report: Callable[[str], None],
+) -> SentenceEmbedder:
+    """The encoder, tuned on the chosen examples that an intent covers.
+
+    What none covers is about anything and lies nowhere together.
+    """
+    inside = [i for i in chosen.tolist() if labels[i] not in OUT_OF_SCOPE_LABELS]
+
+    def told(progress: Any) -> None:
+        report(
+            f"{what}: step {progress.step} of {progress.steps}, loss {progress.loss:.3f}, "
+            f"{progress.seconds_left / 60:.1f} min left"
+        )
+
+    tune_on_labels(
+        encoder.network,
+        [encoder.query_prefix + texts[i] for i in inside],
+        [labels[i] for i in inside],
+        settings,
+        told,
+    )
+    return encoder
+
+
+def _parts(labels: Sequence[str]) -> list[NDArray[np.int64]]:
+    """The examples in parts, each label spread over all of them; labels with one example are in every rest."""
+    counts = Counter(labels)
+    rows = [i for i, label in enumerate(labels) if counts[label] > 1]
+    if not rows:
+        raise BadRequestError("no label has more than one example; expected at least two of each to tune on")
+    folds = _FOLDS_OF_MANY if len(labels) > _MANY else _FOLDS
+    draw = np.random.default_rng(_SEED)
+    by_label: dict[str, list[int]] = {}
+    for row in draw.permutation(rows).tolist():
+        by_label.setdefault(labels[row], []).append(row)
+    ordered = [row for name in sorted(by_label) for row in by_label[name]]
+    return [np.sort(np.array(ordered[fold::folds], dtype=np.int64)) for fold in range(folds)]
