@@ -12,10 +12,10 @@ from chatbot.errors import BadRequestError
 from chatbot.training.evaluate import (
     AnswerCase,
     _facts,
-    _judge_case,
     _known_facts,
     _report,
     evaluate_retrieval,
+    judge_case,
     read_cases,
 )
 from chatbot.turn import Action, Intent, Reply, Trace
@@ -43,7 +43,7 @@ def english(text: str) -> str:
 
 
 def test_an_answer_with_every_needed_part_is_correct() -> None:
-    result = _judge_case(CASE, reply("Within 30 days."), english)
+    result = judge_case(CASE, reply("Within 30 days."), english)
     assert result.correct
     assert result.faithful
     assert result.language_match
@@ -51,35 +51,35 @@ def test_an_answer_with_every_needed_part_is_correct() -> None:
 
 def test_blanks_and_full_width_forms_do_not_matter() -> None:
     case = replace(CASE, must=("5 €",))
-    assert _judge_case(case, reply("It costs 5€."), english).correct
-    assert _judge_case(case, reply("It costs ５\u00a0€."), english).correct
+    assert judge_case(case, reply("It costs 5€."), english).correct
+    assert judge_case(case, reply("It costs ５\u00a0€."), english).correct
 
 
 def test_a_number_that_the_knowledge_does_not_hold_is_unfaithful() -> None:
-    result = _judge_case(CASE, reply("Within 30 days or 60 days."), english)
+    result = judge_case(CASE, reply("Within 30 days or 60 days."), english)
     assert not result.faithful
 
 
 def test_a_forbidden_part_makes_it_wrong() -> None:
-    assert not _judge_case(CASE, reply("30 or 45 days"), english).correct
+    assert not judge_case(CASE, reply("30 or 45 days"), english).correct
 
 
 @pytest.mark.parametrize("action", [Action.DECLINE, Action.CLARIFY, Action.HAND_OVER, Action.SMALL_TALK])
 def test_declining_is_right_only_where_nothing_answers(action: Action) -> None:
-    assert not _judge_case(CASE, reply("30", action), english).correct
-    assert _judge_case(replace(CASE, abstain=True), reply("no idea", action), english).correct
+    assert not judge_case(CASE, reply("30", action), english).correct
+    assert judge_case(replace(CASE, abstain=True), reply("no idea", action), english).correct
 
 
 def test_answering_the_unanswerable_is_wrong() -> None:
-    assert not _judge_case(replace(CASE, abstain=True, must=()), reply("Within 30 days."), english).correct
+    assert not judge_case(replace(CASE, abstain=True, must=()), reply("Within 30 days."), english).correct
 
 
 def test_the_report_counts_both_kinds_of_mistake() -> None:
     results = [
-        _judge_case(CASE, reply("Within 30 days."), english),
-        _judge_case(CASE, reply("sorry", Action.DECLINE), english),
-        _judge_case(replace(CASE, abstain=True, must=()), reply("Within 30 days."), english),
-        _judge_case(replace(CASE, abstain=True, must=()), reply("抱歉", Action.DECLINE), english),
+        judge_case(CASE, reply("Within 30 days."), english),
+        judge_case(CASE, reply("sorry", Action.DECLINE), english),
+        judge_case(replace(CASE, abstain=True, must=()), reply("Within 30 days."), english),
+        judge_case(replace(CASE, abstain=True, must=()), reply("抱歉", Action.DECLINE), english),
     ]
     report = _report(results)
     assert report.correct == 0.5
