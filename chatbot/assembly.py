@@ -21,6 +21,7 @@ from chatbot.language import LanguageDetector, dominant_language
 from chatbot.memory import Memory
 from chatbot.models import (
     ADAPTER,
+    AdapterKind,
     check_adapter,
     chosen_generator,
     promoted,
@@ -158,17 +159,31 @@ def beside_second(settings: Settings, first: SentenceEmbedder) -> Embedder:
 
 
 def _encoder_adapter(settings: Settings) -> EncoderAdapter | None:
-    wanted = settings.embedder.adapter or promoted(settings.runs_dir, "encoder")
+    path = _wanted_adapter(settings, "encoder")
+    return None if path is None else EncoderAdapter.load(path)
+
+
+def _wanted_adapter(settings: Settings, kind: AdapterKind) -> Path | None:
+    """The file of the adapter that is set, or of the promoted run; None where neither names one.
+
+    Raises:
+        ModelError: what is named does not exist.
+    """
+    own, file, variable = {
+        "encoder": (settings.embedder.adapter, ENCODER_ADAPTER, "KEFU_EMBEDDER__ADAPTER"),
+        "generator": (settings.generator.adapter, ADAPTER, "KEFU_GENERATOR__ADAPTER"),
+    }[kind]
+    wanted = own or promoted(settings.runs_dir, kind)
     if wanted in ("", "none"):
         return None
-    run = settings.runs_dir / wanted / ENCODER_ADAPTER
+    run = settings.runs_dir / wanted / file
     path = run if run.is_file() else Path(wanted).expanduser()
     if not path.is_file():
         raise ModelError(
-            f"the encoder's adapter {wanted!r} is neither a finished run in {settings.runs_dir} nor a file; "
-            "`kefu train list` shows the runs, KEFU_EMBEDDER__ADAPTER=none uses the encoder as it is"
+            f"the {kind}'s adapter {wanted!r} is neither a finished run in {settings.runs_dir} nor a file; "
+            f"`kefu train list` shows the runs, {variable}=none uses the {kind} without one"
         )
-    return EncoderAdapter.load(path)
+    return path
 
 
 def build_parts(settings: Settings, report: Report = _silent) -> Parts:
@@ -225,19 +240,11 @@ def _adapter(settings: Settings, model: Path | str) -> Path | None:
     Raises:
         ModelError: the one that is set is missing, or belongs to another model or prompt format.
     """
-    wanted = settings.generator.adapter or promoted(settings.runs_dir, "generator")
-    if settings.generator.kind != "llama_cpp" or wanted == "none" or not isinstance(model, Path):
+    if settings.generator.kind != "llama_cpp" or not isinstance(model, Path):
         return None
-    if not wanted:
+    path = _wanted_adapter(settings, "generator")
+    if path is None and settings.generator.adapter != "none":
         path = shipped_adapter(chosen_generator(settings.generator.model).model)
-    else:
-        run = settings.runs_dir / wanted / ADAPTER
-        path = run if run.is_file() else Path(wanted).expanduser()
-        if not path.is_file():
-            raise ModelError(
-                f"the generator's adapter {wanted!r} is neither a finished run in {settings.runs_dir} nor a file; "
-                "`kefu train list` shows the runs, KEFU_GENERATOR__ADAPTER=none uses the model without one"
-            )
     if path is not None:
         check_adapter(path, model)
     return path
@@ -298,9 +305,9 @@ def open_knowledge(
 
 def index_folder(settings: Settings) -> Path:
     """Where the index lies: a trained encoder's beside its run, so that going back to another costs nothing."""
-    name = settings.embedder.adapter or promoted(settings.runs_dir, "encoder")
-    run = settings.runs_dir / name
-    return run / "index" if name and (run / ENCODER_ADAPTER).is_file() else settings.data_dir / "index"
+    adapter = _wanted_adapter(settings, "encoder")
+    own = adapter is not None and settings.runs_dir in adapter.parents
+    return (adapter.parent if adapter is not None and own else settings.data_dir) / "index"
 
 
 def build_actions(parts: Parts) -> ActionStage | None:

@@ -135,8 +135,7 @@ class SentenceEmbedder:
                 "sentence-transformers folder or id: run `kefu models verify`, or set KEFU_EMBEDDER__MODEL"
             ) from error
         _map_words(self._model, Path(path_or_id) / "model.safetensors")
-        self.weights = weights_digest(path_or_id)
-        """Tells what an adapter belongs to."""
+        self._source = path_or_id
         if adapter is not None:
             adapter.merge(self._model[0].auto_model, self.weights)
         self.dimension = int(self._model.get_embedding_dimension() or 0)
@@ -187,6 +186,11 @@ class SentenceEmbedder:
                 show_progress_bar=False,
             )
         return np.ascontiguousarray(vectors, dtype=np.float32)
+
+    @property
+    def weights(self) -> str:
+        """Digest of the weights without adapter: what an adapter belongs to."""
+        return weights_digest(self._source)
 
     @property
     def query_prefix(self) -> str:

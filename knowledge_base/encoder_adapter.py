@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from knowledge_base.errors import KnowledgeError
 
-__all__ = ["ADAPTER", "EncoderAdapter", "EncoderManifest", "weights_digest"]
+__all__ = ["ADAPTER", "EncoderAdapter", "EncoderManifest", "add_to", "quick_digest", "weights_digest"]
 
 Floats = NDArray[np.float32]
 
@@ -106,21 +106,28 @@ class EncoderAdapter:
         Raises:
             KnowledgeError: it was trained on other weights.
         """
-        import torch
-
         if base != self.manifest.base:
             raise KnowledgeError(
                 f"the adapter of the run {self.manifest.run!r} belongs to another encoder ({self.manifest.base}, this "
                 f"one is {base}); set KEFU_EMBEDDER__ADAPTER to one trained on this encoder, or to none"
             )
-        with torch.no_grad():
-            for name, (down, up) in self.matrices.items():
-                try:
-                    network.get_submodule(name).weight += torch.from_numpy(up) @ torch.from_numpy(down)
-                except (AttributeError, RuntimeError) as error:
-                    raise KnowledgeError(
-                        f"the encoder has no matrix {name} of that size ({error})"
-                    ) from error
+        add_to(network, self.matrices)
+
+
+def add_to(network: Any, matrices: Mapping[str, tuple[Floats, Floats]]) -> None:
+    """Adds each product of up and down to the weights of the module it is named for.
+
+    Raises:
+        KnowledgeError: the network has no such matrix.
+    """
+    import torch
+
+    with torch.no_grad():
+        for name, (down, up) in matrices.items():
+            try:
+                network.get_submodule(name).weight += torch.from_numpy(up) @ torch.from_numpy(down)
+            except (AttributeError, RuntimeError) as error:
+                raise KnowledgeError(f"the encoder has no matrix {name} of that size ({error})") from error
 
 
 def weights_digest(path_or_id: str) -> str:

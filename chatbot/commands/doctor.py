@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -80,8 +79,10 @@ def _packages(_settings: Settings) -> Check:
 
 
 def _cores(_settings: Settings) -> Check:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Check("cores", True, f"{cores}", "" if cores >= 2 else "two cores or more are advised")
+    from chatbot.models.choice import cores
+
+    found = cores()
+    return Check("cores", True, f"{found}", "" if found >= 2 else "two cores or more are advised")
 
 
 def _memory(_settings: Settings) -> Check:

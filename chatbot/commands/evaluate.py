@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from chatbot.commands.output import AsJson, console, print_json, progress_bar, settings, stage_bars
+
+if TYPE_CHECKING:
+    from chatbot.training.evaluate import AnswerCase, AnswerReport
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -65,29 +69,9 @@ def answers(
     as_json: AsJson = False,
 ) -> None:
     """Ask every case of a bot that knows only the case's own knowledge."""
-    from chatbot.assembly import build_parts
-    from chatbot.memory import Memory, NoHistory
-    from chatbot.training.evaluate import evaluate_answers, read_cases
-    from chatbot.training.overheard import Overheard
+    from chatbot.training.evaluate import read_cases
 
-    wanted = read_cases(cases)
-    with stage_bars() as stages:
-        parts = build_parts(settings(), stages)
-    overheard = Overheard(parts.generator) if guard_off and parts.generator is not None else None
-    if overheard is not None:
-        parts = replace(parts, generator=overheard)
-    try:
-        with progress_bar("asking") as progress:
-            report = evaluate_answers(
-                wanted,
-                lambda knowledge: parts.bot(knowledge, Memory(NoHistory())),
-                parts.embedder,
-                parts.language_of,
-                progress,
-                overheard,
-            )
-    finally:
-        parts.close()
+    report = _asked(read_cases(cases), guard_off=guard_off)
     content = report.as_json(verbose=verbose)
     if verbose and not as_json:
         for result in report.results:
@@ -111,28 +95,12 @@ def fairness(
     as_json: AsJson = False,
 ) -> None:
     """Is every customer answered equally well? By language, length, script and tone."""
-    from chatbot.assembly import build_parts
-    from chatbot.memory import Memory, NoHistory
-    from chatbot.training.evaluate import evaluate_answers, read_cases
+    from chatbot.training.evaluate import read_cases
     from chatbot.training.fairness import as_forms, fairness_of, page
     from chatbot.training.report import write_report
     from knowledge_base.normalise import traditional
 
-    asked = as_forms(read_cases(cases), traditional)
-    with stage_bars() as stages:
-        parts = build_parts(settings(), stages)
-    try:
-        with progress_bar("asking") as progress:
-            answered = evaluate_answers(
-                asked,
-                lambda knowledge: parts.bot(knowledge, Memory(NoHistory())),
-                parts.embedder,
-                parts.language_of,
-                progress,
-            )
-    finally:
-        parts.close()
-    found = fairness_of(answered.results)
+    found = fairness_of(_asked(as_forms(read_cases(cases), traditional)).results)
     if report is not None:
         write_report(page(found), report)
     if as_json:
@@ -143,6 +111,32 @@ def fairness(
         groups = ", ".join(f"{name} {share:.2f} ({count})" for name, (share, count) in gap.groups.items())
         table.add_row(gap.kind, groups, f"{gap.gap:.3f}", "yes" if gap.met else "no")
     console.print(table)
+
+
+def _asked(cases: Sequence[AnswerCase], *, guard_off: bool = False) -> AnswerReport:
+    """Each case asked of a bot that knows only its knowledge."""
+    from chatbot.assembly import build_parts
+    from chatbot.memory import Memory, NoHistory
+    from chatbot.training.evaluate import evaluate_answers
+    from chatbot.training.overheard import Overheard
+
+    with stage_bars() as stages:
+        parts = build_parts(settings(), stages)
+    overheard = Overheard(parts.generator) if guard_off and parts.generator is not None else None
+    if overheard is not None:
+        parts = replace(parts, generator=overheard)
+    try:
+        with progress_bar("asking") as progress:
+            return evaluate_answers(
+                cases,
+                lambda knowledge: parts.bot(knowledge, Memory(NoHistory())),
+                parts.embedder,
+                parts.language_of,
+                progress,
+                overheard,
+            )
+    finally:
+        parts.close()
 
 
 def _show(report: dict[str, object], as_json: bool) -> None:

@@ -11,7 +11,7 @@ from chatbot.training.evaluate import AnswerCase, CaseResult, judge_case, read_g
 from chatbot.training.report import Report, Section, Table
 from chatbot.turn import Message
 
-__all__ = ["Change", "Gate", "ask_golden", "compare", "page", "read_golden"]
+__all__ = ["Change", "Gate", "ask_golden", "compare", "golden_file", "page", "read_golden"]
 
 
 @dataclass(frozen=True, slots=True)

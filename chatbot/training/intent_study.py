@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold
 
 from chatbot.errors import BadRequestError
 from chatbot.intent import OUT_OF_SCOPE, IntentModel
 from chatbot.intent_fit import OUT_OF_SCOPE_LABELS
 from chatbot.training.intents import Fit, IntentReport, measure
 from chatbot.training.nlu import Example
+from chatbot.training.parts import stratified_parts
 from chatbot.training.report import Curves, Matrix, Report, Section, Table
 from knowledge_base.embed import Embedder
 from knowledge_base.normalise import key, normalise
@@ -217,17 +217,9 @@ def try_tuning(
     """
     learnt = list(clean_examples(examples).examples)
     if test is None:
-        counts = Counter(e.label for e in learnt)
-        order = np.random.default_rng(seed).permutation(len(learnt)).tolist()
-        seen: Counter[str] = Counter()
-        kept: list[Example] = []
-        test = []
-        for place in order:
-            label = learnt[place].label
-            seen[label] += 1
-            held = counts[label] > 1 and seen[label] <= max(1, counts[label] // _FOLDS)
-            (test if held else kept).append(learnt[place])
-        learnt = kept
+        held_out = set(stratified_parts([e.label for e in learnt], _FOLDS, seed)[0].tolist())
+        test = [learnt[i] for i in sorted(held_out)]
+        learnt = [e for i, e in enumerate(learnt) if i not in held_out]
     reports = []
     for fit in (frozen, tuned):
         begin = time.perf_counter()
@@ -244,19 +236,8 @@ def _folds(
     learnt: Sequence[Example], vectors: Floats, seed: int
 ) -> list[tuple[IntentModel, NDArray[np.int64]]]:
     """A model for each fold, trained on the others, and the places it is asked about."""
-    counts = Counter(e.label for e in learnt)
-    measurable = np.array([i for i, e in enumerate(learnt) if counts[e.label] > 1])
     labels = np.array([e.label for e in learnt])
-    folds = min(_FOLDS, len(measurable))
-    if folds < 2:
-        raise BadRequestError("no label has more than one example; expected at least two of each to measure")
-    import warnings
-
-    with warnings.catch_warnings():
-        # Labels with fewer examples than folds are in some folds only, which is right.
-        warnings.simplefilter("ignore", UserWarning)
-        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
-        parts = [measurable[test] for _, test in splitter.split(measurable, labels[measurable])]
+    parts = stratified_parts(labels.tolist(), _FOLDS, seed)
     found = []
     for part in parts:
         rest = np.setdiff1d(np.arange(len(learnt)), part)

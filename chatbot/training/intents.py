@@ -94,7 +94,7 @@ def evaluate_intents(train: Path, test: Path, fit: Fit, shots: int = 0) -> Inten
     )
     train_seconds = time.perf_counter() - begin
     begin = time.perf_counter()
-    queries = _vectors(asked, embedder)
+    queries = embedder.encode_queries([normalise(example.text) for example in asked])
     embed_ms = (time.perf_counter() - begin) * 1000 / len(asked)
     return measure(
         model,
@@ -159,9 +159,8 @@ def train_intents(
         folder: where ``model.npz`` and ``manifest.json`` go.
     """
     examples = read_examples(nlu)
-    vectors = _vectors(examples, embedder)
-    model = IntentModel.fit(
-        [example.label for example in examples], vectors, fingerprint=embedder.fingerprint
+    model, _ = frozen(embedder)(
+        [example.label for example in examples], [normalise(example.text) for example in examples]
     )
     model.save(folder, {"source_sha256": _digest(nlu), "examples": len(examples)})
     return IntentClassifier(model, route, _sure(examples))
@@ -181,11 +180,6 @@ def open_intents(
     except (ModelError, OSError):
         pass
     return train_intents(nlu, route, embedder, folder)
-
-
-def _vectors(examples: Sequence[Example], embedder: Embedder) -> NDArray[np.float32]:
-    """Query vectors of the texts as they are embedded when a customer asks: normalised first."""
-    return embedder.encode_queries([normalise(example.text) for example in examples])
 
 
 def _sure(examples: Sequence[Example]) -> dict[str, str]:

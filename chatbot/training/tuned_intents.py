@@ -7,17 +7,16 @@ by an encoder tuned on the others.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chatbot.errors import BadRequestError
 from chatbot.intent import IntentModel
 from chatbot.intent_fit import OUT_OF_SCOPE_LABELS, Scored
 from chatbot.training.encoder import EncoderSettings, tune_on_labels
+from chatbot.training.parts import stratified_parts
 from knowledge_base.embed import Embedder, SentenceEmbedder
 
 __all__ = ["fit_tuned"]
@@ -50,7 +49,7 @@ def fit_tuned(
         BadRequestError: no label has two examples.
     """
     chosen = settings or EncoderSettings()
-    parts = _parts(labels)
+    parts = stratified_parts(labels, _FOLDS_OF_MANY if len(labels) > _MANY else _FOLDS, _SEED)
     names = sorted({label for label in labels if label not in OUT_OF_SCOPE_LABELS})
     place = {name: number for number, name in enumerate(names)}
     scores = np.full((len(labels), len(names) + 1), -1.0, dtype=np.float32)
@@ -101,18 +100,3 @@ def _tuned(
         told,
     )
     return encoder
-
-
-def _parts(labels: Sequence[str]) -> list[NDArray[np.int64]]:
-    """The examples in parts, each label spread over all of them; labels with one example are in every rest."""
-    counts = Counter(labels)
-    rows = [i for i, label in enumerate(labels) if counts[label] > 1]
-    if not rows:
-        raise BadRequestError("no label has more than one example; expected at least two of each to tune on")
-    folds = _FOLDS_OF_MANY if len(labels) > _MANY else _FOLDS
-    draw = np.random.default_rng(_SEED)
-    by_label: dict[str, list[int]] = {}
-    for row in draw.permutation(rows).tolist():
-        by_label.setdefault(labels[row], []).append(row)
-    ordered = [row for name in sorted(by_label) for row in by_label[name]]
-    return [np.sort(np.array(ordered[fold::folds], dtype=np.int64)) for fold in range(folds)]

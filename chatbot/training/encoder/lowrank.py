@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chatbot.training.precision import half_is_faster
+from knowledge_base.encoder_adapter import add_to
 
 __all__ = ["EncoderProgress", "EncoderSettings", "adapted", "descend", "embed"]
 
@@ -104,9 +105,7 @@ def adapted(
             )
             matrices[name] = (down, up)
     network[0].auto_model = model.unload()
-    with torch.no_grad():  # as a saved adapter is added, in half precision
-        for name, (down, up) in matrices.items():
-            network[0].auto_model.get_submodule(name).weight += torch.from_numpy(up) @ torch.from_numpy(down)
+    add_to(network[0].auto_model, matrices)  # in half precision, as a saved adapter is
 
 
 def embed(network: Any, texts: Sequence[str]) -> Any:

@@ -40,6 +40,8 @@ __all__ = [
 ]
 
 _TEMPERATURE = 0.02
+_TURNS = 3
+"""Texts of a meaning that an epoch comes to."""
 _STAY = 10.0
 """What one minus the cosine to the anchor's old vector counts beside the contrast."""
 
@@ -231,6 +233,3 @@ def _batches(meanings: Sequence[Meaning], settings: EncoderSettings) -> list[lis
             found += [row[at : at + settings.batch] for at in range(0, len(row), settings.batch)]
     draw.shuffle(found)
     return [batch for batch in found if len(batch) > 1]
-
-
-_TURNS = 3

@@ -24,7 +24,7 @@ from chatbot.training.generator.examples import Example
 from chatbot.training.generator.packing import IGNORED, Pack, pack, tensors
 from chatbot.training.runs import METRICS
 
-__all__ = ["LoraSettings", "Progress", "Trained", "loss_of", "train_adapter"]
+__all__ = ["LoraSettings", "Progress", "Trained", "loss_of", "train_adapter", "with_adapters"]
 
 Floats = NDArray[np.float32]
 CHECKPOINTS = "checkpoints"
@@ -100,7 +100,6 @@ def train_adapter(
         BadRequestError: there is nothing to learn from, or the run there was begun with other settings.
     """
     import torch
-    from peft import LoraConfig, get_peft_model
     from peft.utils import get_peft_model_state_dict
     from torch.utils.tensorboard import SummaryWriter
     from transformers import EarlyStoppingCallback, Trainer, TrainingArguments
@@ -118,16 +117,7 @@ def train_adapter(
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     before = _mean_loss(model, checks)
-    adapted = get_peft_model(
-        model,
-        LoraConfig(
-            r=settings.rank,
-            lora_alpha=settings.alpha,
-            lora_dropout=settings.dropout,
-            target_modules=list(settings.targets),
-            task_type="CAUSAL_LM",
-        ),
-    )
+    adapted = with_adapters(model, settings)
     steps = max(1, math.ceil(len(packs) / settings.packs) * settings.epochs)
     every = max(1, steps // settings.checks)
     arguments = TrainingArguments(
@@ -189,6 +179,22 @@ def train_adapter(
     state = {name: value.float().cpu().numpy() for name, value in get_peft_model_state_dict(adapted).items()}
     return Trained(
         _matrices(state), before, after, int(trainer.state.global_step), watch.tokens, watch.tokens_per_s
+    )
+
+
+def with_adapters(model: Any, settings: LoraSettings) -> Any:
+    """The model of peft around ``model``, with fresh adapters."""
+    from peft import LoraConfig, get_peft_model
+
+    return get_peft_model(
+        model,
+        LoraConfig(
+            r=settings.rank,
+            lora_alpha=settings.alpha,
+            lora_dropout=settings.dropout,
+            target_modules=list(settings.targets),
+            task_type="CAUSAL_LM",
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from chatbot.models import resolve_generator
 from chatbot.models.choice import SMALL
 from chatbot.settings import Settings
 from chatbot.training.generator.examples import Example, answer_examples, read_lines
-from chatbot.training.generator.lora import LoraSettings, loss_of, train_adapter
+from chatbot.training.generator.lora import LoraSettings, loss_of, train_adapter, with_adapters
 from chatbot.training.generator.packing import pack, tensors
 from chatbot.training.generator.run import load_trainable
 
@@ -42,7 +42,6 @@ def training_paces(settings: Settings) -> tuple[float, float]:
     tokenizer, model, _, _ = load_trainable(base)
     learn = _as_many_as_fill(examples, tokenizer, chosen.pack_tokens)
     bare = _bare_pace(model, tokenizer, learn, chosen)
-    tokenizer, model, _, _ = load_trainable(base)
     with tempfile.TemporaryDirectory() as folder:
         trained = train_adapter(model, tokenizer, learn, learn[:1], Path(folder), chosen)
     return trained.tokens_per_s, bare
@@ -56,19 +55,9 @@ def _as_many_as_fill(examples: Sequence[Example], tokenizer: Any, pack_tokens: i
 
 def _bare_pace(model: Any, tokenizer: Any, learn: Sequence[Example], chosen: LoraSettings) -> float:
     import torch
-    from peft import LoraConfig, get_peft_model
 
     packs = pack(learn, tokenizer, chosen.pack_tokens)
-    adapted = get_peft_model(
-        model,
-        LoraConfig(
-            r=chosen.rank,
-            lora_alpha=chosen.alpha,
-            lora_dropout=chosen.dropout,
-            target_modules=list(chosen.targets),
-            task_type="CAUSAL_LM",
-        ),
-    )
+    adapted = with_adapters(model, chosen)
     adapted.train()
     parameters = [p for p in adapted.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=chosen.rate)
@@ -79,4 +68,6 @@ def _bare_pace(model: Any, tokenizer: Any, learn: Sequence[Example], chosen: Lor
         for packed in packs[at : at + chosen.packs]:
             (loss_of(adapted, tensors(packed, dtype)) / chosen.packs).backward()
         optimiser.step()
-    return sum(len(packed.tokens) for packed in packs) / (time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    adapted.unload()
+    return sum(len(packed.tokens) for packed in packs) / seconds
