@@ -257,7 +257,7 @@ def encoder(
         console.print(f"{key}: {value}")
     console.print(f"report: {folder / 'report.html'}")
     if run.figures["held_out_found"] > run.figures["held_out_found_before"]:
-        console.print(f"serve it: KEFU_EMBEDDER__ADAPTER={name} kefu serve")
+        console.print(f"ask the golden questions, and serve it: kefu train promote {name}")
     else:
         console.print("it finds no more than before: not worth serving")
 

@@ -105,7 +105,7 @@ def page(gate: Gate, name: str) -> Report:
                 "" if rows else "None.",
                 [
                     Table(
-                        ["", "question", "before", "with it"],
+                        ["verdict", "question", "before", "with it"],
                         [(c.verdict, f"{c.id} {c.question}", c.before, c.after) for c in rows],
                     )
                 ]

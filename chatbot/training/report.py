@@ -173,14 +173,14 @@ p{margin:0 0 12px;color:var(--soft)}
 table{border-collapse:collapse;width:100%;font-size:14px}
 th,td{text-align:left;padding:6px 10px;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
 th{color:var(--soft);font-weight:600;white-space:nowrap}
-td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 </style></head><body><main>
 <h1>{{ title }}</h1>
 <dl>{% for name, value in summary.items() %}<div><dt>{{ name }}</dt><dd>{{ value }}</dd></div>{% endfor %}</dl>
 {% for section in sections %}<section><h2>{{ section.title }}</h2>
 {% if section.text %}<p>{{ section.text }}</p>{% endif %}
 {% for part in section.parts %}{% if part.picture %}{{ part.picture }}{% else %}<div class="wide"><table>
-<tr>{% for name in part.table.head %}<th>{{ name }}</th>{% endfor %}</tr>
+<tr>{% for name in part.table.head %}<th{% if part.table.rows and number(part.table.rows[0][loop.index0]) %} class="n"{% endif %}>{{ name }}</th>{% endfor %}</tr>
 {% for row in part.table.rows %}<tr>{% for cell in row %}<td{% if number(cell) %} class="n"{% endif %}>{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}</table></div>{% endif %}{% endfor %}
 </section>{% endfor %}

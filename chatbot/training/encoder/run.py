@@ -130,7 +130,7 @@ def _mean(found: dict[str, tuple[float, int]]) -> float:
 def _page(run: EncoderRun, held_out: Sequence[Meaning], folder: Path) -> Report:
     before, after = run.figures["held_out_found_before"], run.figures["held_out_found"]
     advice = (
-        f"It finds more: serve it with KEFU_EMBEDDER__ADAPTER={run.name}."
+        f"It finds more. Ask the golden questions before you serve it: kefu train promote {run.name}"
         if after > before
         else "It finds no more than the encoder as it is: do not serve it; more wordings and languages may help."
     )
@@ -142,12 +142,11 @@ def _page(run: EncoderRun, held_out: Sequence[Meaning], folder: Path) -> Report:
             "texts learnt": sum(run.examples.values()),
             "texts held out": run.held_out_examples,
             "minutes": round(run.seconds / 60, 1),
-            "advice": advice,
         },
         sections=[
             Section(
                 "Languages",
-                "Share of questions about held-out topics that lie nearest to their own meaning.",
+                f"Share of questions about held-out topics that lie nearest to their own meaning. {advice}",
                 [
                     Table(
                         ["language", "texts", "before", "after"],
