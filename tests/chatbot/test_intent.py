@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from chatbot.errors import ModelError
 from chatbot.intent import OUT_OF_SCOPE, IntentClassifier, IntentModel
-from chatbot.intent_fit import fit_ridge, fit_temperature, held_out_rows, nearest_others
+from chatbot.intent_fit import Scored, fit_ridge, fit_temperature, held_out_rows, nearest_others
 from chatbot.turn import Intent, Route
 
 DIMENSION = 24
@@ -76,6 +76,26 @@ def test_probabilities_are_calibrated() -> None:
     right = np.array([model.labels[i] == label for i, label in zip(chances.argmax(1), tested, strict=True)])
     assert 0.5 < right.mean() < 0.98
     assert abs(chances.max(axis=1).mean() - right.mean()) < 0.05
+
+
+def test_what_unseen_examples_were_worth_sets_how_sure_the_model_is() -> None:
+    labels, vectors = clusters(200, outside=40)
+    mixed = np.random.default_rng(1).permutation(len(labels))
+    labels, vectors = [labels[i] for i in mixed], vectors[mixed]
+    names = sorted({label for label in labels if label != OUT_OF_SCOPE})
+    own = np.array([names.index(label) if label in names else len(names) for label in labels])
+    right = np.full((len(labels), len(names) + 1), -1.0, np.float32)
+    right[np.arange(len(labels)), own] = 1.0
+    near = np.where(own < len(names), 0.9, 0.1).astype(np.float32)
+    sure = Scored(right, near, (1.0 - near).astype(np.float32), 1.0)
+    unsure = replace(sure, scores=np.random.default_rng(0).permutation(right))
+    asked = vectors[own < len(names)][:20]
+    chances = [
+        IntentModel.fit(labels, vectors, unseen=seen).predict_proba(asked).max(axis=1).mean()
+        for seen in (sure, unsure)
+    ]
+    assert chances[0] > 0.95
+    assert chances[1] < 0.7, "an encoder that helped only what it was tuned on is not believed"
 
 
 def test_leave_one_out_scores_equal_those_of_models_trained_without_the_row() -> None:
