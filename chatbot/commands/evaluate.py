@@ -11,11 +11,13 @@ import typer
 from rich.table import Table
 
 from chatbot.commands.output import AsJson, console, print_json, progress_bar, settings, stage_bars
+from chatbot.commands.sizes import add_eval_commands
 
 if TYPE_CHECKING:
     from chatbot.training.evaluate import AnswerCase, AnswerReport
 
 app = typer.Typer(no_args_is_help=True)
+add_eval_commands(app)
 
 
 @app.command()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,7 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from chatbot.settings import Settings, load_settings
 
-__all__ = ["AsJson", "console", "print_json", "progress_bar", "settings", "stage_bars"]
+if TYPE_CHECKING:
+    from chatbot.training.generator.lora import Progress as Steps
+
+__all__ = ["AsJson", "console", "print_json", "progress_bar", "settings", "stage_bars", "tell_steps"]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
@@ -63,3 +67,15 @@ def stage_bars() -> Iterator[Callable[[str, int, int], None]]:
             bars.update(tasks[name], completed=done, total=total, description=text)
 
         yield show
+
+
+def tell_steps(steps: Steps) -> None:
+    """A line of a training's progress, on the error stream."""
+    left = f"{steps.seconds_left / 60:.0f} min left"
+    loss = "" if steps.loss is None else f", loss {steps.loss:.3f}"
+    held = "" if steps.held_out_loss is None else f", held out {steps.held_out_loss:.3f}"
+    print(
+        f"step {steps.step} of {steps.steps}{loss}{held}, {steps.tokens_per_s:.0f} tokens/s, {left}",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -12,17 +12,25 @@ import typer
 from rich.table import Table
 
 import knowledge_base
-from chatbot.commands.output import AsJson, console, print_json, progress_bar, settings, stage_bars
-from chatbot.commands.promotion import add_commands
+from chatbot.commands import promotion, sizes
+from chatbot.commands.output import (
+    AsJson,
+    console,
+    print_json,
+    progress_bar,
+    settings,
+    stage_bars,
+    tell_steps,
+)
+from chatbot.training import DATA
 
 if TYPE_CHECKING:
     from chatbot.training.encoder import EncoderProgress
-    from chatbot.training.generator.lora import Progress
 
 app = typer.Typer(no_args_is_help=True)
-add_commands(app)
+promotion.add_commands(app)
+sizes.add_train_commands(app)
 
-_DATA = Path(__file__).resolve().parent.parent / "training" / "data"
 _KNOWLEDGE = Path(knowledge_base.__file__).resolve().parent
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -40,7 +48,7 @@ def search(
     from chatbot.training.judge import read_knowledge
     from chatbot.training.search import cases_of, fit_search, save_calibration
 
-    cases = read_knowledge(data or sorted(_DATA.glob("calibration_*.jsonl")))
+    cases = read_knowledge(data or sorted(DATA.glob("calibration_*.jsonl")))
     calibration, report = fit_search([*cases, *cases_of(sample_entries())], build_embedder(settings()))
     save_calibration(calibration, out / "calibration.json")
     if as_json:
@@ -59,6 +67,9 @@ def judge(
     go_on: Annotated[
         bool, typer.Option("--go-on", help="Go on from the judge that is there, not from the untuned model.")
     ] = False,
+    layers: Annotated[
+        int, typer.Option(min=11, max=24, help="Layers of the model that the judge keeps; fewer are faster.")
+    ] = 14,
     out: Annotated[Path, typer.Option(help="Folder for judge and calibration.")] = _PACKAGE,
     as_json: AsJson = False,
 ) -> None:
@@ -68,14 +79,16 @@ def judge(
     from chatbot.training.run_judge import PROBE_FILE, train_judge
     from chatbot.training.tune import TuneSettings
 
-    files = data or sorted([*_DATA.glob("calibration_*.jsonl"), *_DATA.glob("judge_*.jsonl")])
+    files = data or sorted([*DATA.glob("calibration_*.jsonl"), *DATA.glob("judge_*.jsonl")])
     report = train_judge(
         files,
         sample_entries(),
         build_embedder(settings()),
         settings().models_dir,
         out,
-        TuneSettings(epochs=epochs, start=Probe.load(_PACKAGE / PROBE_FILE) if go_on else None),
+        TuneSettings(
+            layers=layers, epochs=epochs, start=Probe.load(_PACKAGE / PROBE_FILE) if go_on else None
+        ),
         lambda line: print(line, file=sys.stderr, flush=True),
     )
     if as_json:
@@ -166,7 +179,7 @@ def data(
 
     chosen = settings()
     database = open_database(chosen)
-    given = files or ([] if own else sorted((_DATA / "dialogues").glob("*.jsonl")))
+    given = files or ([] if own else sorted((DATA / "dialogues").glob("*.jsonl")))
     read = [conversation for path in given for conversation in read_conversations(path, agent or ())]
     if own:
         read += stored_conversations(Conversations(database))
@@ -236,7 +249,7 @@ def encoder(
                 Other(str(row["question"]), str(row["language"]), place)
             )
     meanings = meanings_of_entries(known if entries else [e for e in known if e.id in asked], asked)
-    for path in lines or [_DATA / "questions" / "parallel.jsonl"]:
+    for path in lines or [DATA / "questions" / "parallel.jsonl"]:
         meanings += meanings_of_lines(read_lines(path, ("from",)), chosen.languages)
     first = build_encoder(chosen)
     folder = chosen.runs_dir / name
@@ -309,8 +322,8 @@ def generator(
     base_name = chosen_generator(model or chosen.generator.model).model
     base = Path(resolve_generator(base_name, chosen.models_dir))
     learn, held_out = read_material(
-        translations or [_DATA / "wording" / "parallel.jsonl"],
-        answers or [_DATA / "wording" / "answers.jsonl"],
+        translations or [DATA / "wording" / "parallel.jsonl"],
+        answers or [DATA / "wording" / "answers.jsonl"],
         lambda text: dominant_language(text, chosen.languages) or "",
         per_line,
     )
@@ -321,7 +334,7 @@ def generator(
         held_out,
         chosen.runs_dir / name,
         LoraSettings(epochs=epochs, rank=rank, alpha=2.0 * rank, rate=rate),
-        _tell,
+        tell_steps,
     )
     folder = chosen.runs_dir / name
     report_run(run, learn, folder)
@@ -339,18 +352,6 @@ def _tell_encoder(progress: EncoderProgress) -> None:
     print(
         f"step {progress.step} of {progress.steps}, loss {progress.loss:.3f}, {progress.texts_per_s:.0f} texts/s, "
         f"{progress.seconds_left / 60:.1f} min left",
-        file=sys.stderr,
-        flush=True,
-    )
-
-
-def _tell(progress: Progress) -> None:
-    """A line of progress, on the error stream."""
-    left = f"{progress.seconds_left / 60:.0f} min left"
-    loss = "" if progress.loss is None else f", loss {progress.loss:.3f}"
-    held = "" if progress.held_out_loss is None else f", held out {progress.held_out_loss:.3f}"
-    print(
-        f"step {progress.step} of {progress.steps}{loss}{held}, {progress.tokens_per_s:.0f} tokens/s, {left}",
         file=sys.stderr,
         flush=True,
     )

@@ -16,20 +16,19 @@ read-out's value.  A third of the layers is saved, too.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter
+from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
 from gguf.quants import dequantize, quantize
 from numpy.typing import NDArray
 
 from chatbot.errors import ModelError
 from chatbot.models.gguf_reading import GgufFile
+from chatbot.models.gguf_writing import written_like
 
 __all__ = ["ADAPTED", "Adapter", "Probe", "write_judge"]
 
@@ -135,36 +134,12 @@ def write_judge(base: Path, probe: Probe, target: Path, yes: int, no: int) -> No
     names = {tensor.name for tensor in reader.tensors}
     if f"blk.{probe.layers - 1}.attn_q.weight" not in names or "token_embd.weight" not in names:
         raise ModelError(f"{base} has no {probe.layers} layers of the kind the answer judge was trained on")
-    handle, name = tempfile.mkstemp(prefix=target.name + ".", dir=target.parent)
-    os.close(handle)
-    try:
-        writer = GGUFWriter(name, str(reader.fields["general.architecture"].contents()))
-        _copy_metadata(reader, writer, probe.layers)
+    with written_like(reader, target, probe.layers) as writer:
         _copy_tensors(reader, writer, probe, yes, no)
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 _TUNED = GGMLQuantizationType.Q8_0
 """How tuned matrices are stored: what tuning added would drown in four bits."""
-
-
-def _copy_metadata(reader: GGUFReader, writer: GGUFWriter, layers: int) -> None:
-    architecture = str(reader.fields["general.architecture"].contents())
-    for entry in reader.fields.values():
-        if entry.name.startswith("GGUF.") or entry.name == "general.architecture":
-            continue
-        value = layers if entry.name == f"{architecture}.block_count" else entry.contents()
-        kind = entry.types[0]
-        sub = entry.types[-1] if kind == GGUFValueType.ARRAY else None
-        writer.add_key_value(entry.name, value, kind, sub_type=sub)
 
 
 def _copy_tensors(reader: GGUFReader, writer: GGUFWriter, probe: Probe, yes: int, no: int) -> None:

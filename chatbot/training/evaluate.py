@@ -384,7 +384,7 @@ def _share(values: Sequence[bool], none: float = 1.0) -> float:
 
 def _rows(path: Path, required: Mapping[str, type]) -> Iterator[dict[str, Any]]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise BadRequestError(
             f"{path} cannot be read as UTF-8 text ({type(error).__name__}); give a JSON-lines file"

@@ -81,7 +81,9 @@ def read_knowledge(paths: Sequence[Path]) -> list[Case]:
     """
     cases = []
     for path in paths:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+            if not line.strip():
+                continue
             try:
                 cases.append(_case(json.loads(line), f"{path.stem}-{number}"))
             except (ValueError, KeyError, TypeError) as error:

@@ -57,7 +57,7 @@ class TuneSettings:
     dropout: float = 0.05
     seed: int = 7
     start: Probe | None = None
-    """A tuned judge of the same shape to go on from; None: the untuned model."""
+    """A tuned judge to go on from, of as many layers or fewer; None: the untuned model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def tune_judge(
         return ends / (ends.pow(2).mean(1, keepdim=True) + 1e-6).sqrt()
 
     train = [b for b in every if pairs[b.numbers[0]].case not in held_out]
-    if chosen.start is not None:
+    if chosen.start is not None and chosen.start.layers == chosen.layers:
         scale = _as_before(head, chosen.start)
     else:
         scale = _start(head, train[::4], forward, labels, importance)
@@ -227,21 +227,27 @@ def _as_before(head: Any, start: Probe) -> Any:
 
 
 def _load(adapters: dict[str, Any], start: Probe, chosen: TuneSettings) -> None:
-    """Sets the adapters to those of a tuned judge.
+    """Sets the adapters to those of a tuned judge; what it has none for stays as the untuned model is.
 
     Raises:
-        BadRequestError: it was tuned in another shape.
+        BadRequestError: it has what this one has no place for.
     """
     import torch
 
-    if set(adapters) != set(start.adapters) or start.layers != chosen.layers:
+    if not set(start.adapters) <= set(adapters) or start.layers > chosen.layers:
         raise BadRequestError(
             f"the judge to go on from has {start.layers} layers and {len(start.adapters)} adapters; expected "
-            f"{chosen.layers} and {len(adapters)}: tune from the untuned model instead"
+            f"at most {chosen.layers} layers and adapters above layer {chosen.frozen} only: tune from the untuned "
+            "model instead"
         )
     with torch.no_grad():
-        for name, adapter in adapters.items():
-            found = start.adapters[name]
+        for name, found in start.adapters.items():
+            adapter = adapters[name]
+            if adapter.down.shape != found.down.shape:
+                raise BadRequestError(
+                    f"the judge to go on from has adapters of rank {len(found.down)}, expected {chosen.rank}: "
+                    "tune from the untuned model instead"
+                )
             adapter.down.copy_(torch.from_numpy(found.down.astype(np.float32)))
             adapter.up.copy_(torch.from_numpy(found.up.astype(np.float32)) * (chosen.rank / chosen.alpha))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import json
 import re
 from collections import Counter
@@ -104,7 +105,7 @@ def read_conversations(path: Path, agents: Collection[str] = ()) -> list[Convers
 
 
 def _lines(content: str, name: str, agents: Collection[str]) -> Iterator[Conversation]:
-    for number, line in enumerate(content.splitlines(), 1):
+    for number, line in enumerate(content.split("\n"), 1):
         if line.strip():
             yield _object(_parsed(line, f"{name}:{number}"), f"{name}:{number}", agents)
 
@@ -172,7 +173,7 @@ def _csv(content: str, name: str, agents: Collection[str]) -> Iterator[Conversat
         dialect: Any = csv.Sniffer().sniff(sample, delimiters=",;\t")
     except csv.Error:
         dialect = csv.excel
-    rows = csv.DictReader(content.splitlines(keepends=True), dialect=dialect)
+    rows = csv.DictReader(io.StringIO(content, newline=""), dialect=dialect)
     columns = {
         wanted: next((h for h in rows.fieldnames or () if h and h.strip().lower() in names), None)
         for wanted, names in _COLUMNS.items()

@@ -14,12 +14,16 @@ from chatbot.errors import BadRequestError
 from chatbot.guard import check
 from chatbot.localise import localise
 from chatbot.prompt import ChatMessage, answer_prompt, translation_prompt
+from chatbot.translating import split_sentences
+from knowledge_base.entry import Entry
 
 __all__ = [
     "Dropped",
     "Example",
     "Material",
+    "Turn",
     "answer_examples",
+    "entry_examples",
     "fingerprint_of",
     "read_lines",
     "split_rows",
@@ -32,6 +36,19 @@ _CHAIN = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """What is asked and what is to be said."""
+
+    said: str
+    made: str
+    """Empty: nobody has written it yet; a teacher can."""
+    question: str = ""
+    """The customer's, for the guard."""
+    sources: tuple[str, ...] = ()
+    """What the words must agree with, for the guard."""
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """One prompt and what is to be said; the loss counts the latter only."""
 
@@ -41,8 +58,7 @@ class Example:
     language: str
     prefix: tuple[ChatMessage, ...]
     """Instruction and worked examples, shared with many others."""
-    turns: tuple[tuple[str, str], ...]
-    """What is asked and what is to be said, in turn."""
+    turns: tuple[Turn, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +87,7 @@ def read_lines(path: Path, needed: Sequence[str]) -> list[tuple[str, dict[str, A
         BadRequestError: a line is no JSON object or lacks a field.
     """
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
         if not line.strip():
             continue
         place = f"{path.name}:{number}"
@@ -119,13 +135,13 @@ def translation_examples(
         rows: with ``from`` and a text for each language.
         language_of: dominant language of a text, for the guard.
     """
-    by_direction: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
+    by_direction: dict[tuple[str, str], list[tuple[str, Turn]]] = {}
     dropped: list[Dropped] = []
     for number, (place, row) in enumerate(rows):
         written = [language for language in LANGUAGES if row.get(language)]
-        for turn in range(per_line):
+        for part in range(per_line):
             others = [language for language in written if language != row["from"]]
-            shift = number * per_line + turn
+            shift = number * per_line + part
             source = others[shift // 4 % len(others)] if shift % 4 == 3 else row["from"]
             targets = [language for language in written if language != source]
             target = targets[shift % len(targets)]
@@ -134,22 +150,47 @@ def translation_examples(
             if refused:
                 dropped.append(Dropped(f"{place}:{source}-{target}", refused))
                 continue
-            by_direction.setdefault((source, target), []).append((place, readable, row[target]))
+            turn = Turn(readable, row[target], sources=(row[source],))
+            by_direction.setdefault((source, target), []).append((place, turn))
     found = []
     for (source, target), pairs in by_direction.items():
         for start in range(0, len(pairs), _CHAIN):
             chain = pairs[start : start + _CHAIN]
-            prompt = translation_prompt(chain[0][1], source, target)
-            found.append(
-                Example(
-                    id="+".join(f"{place}:{source}-{target}" for place, _, _ in chain),
-                    kind="translation",
-                    language=target,
-                    prefix=prompt.messages[:-1],
-                    turns=tuple((said, made) for _, said, made in chain),
-                )
-            )
+            name = "+".join(f"{place}:{source}-{target}" for place, _ in chain)
+            found.append(_translated(name, source, target, [turn for _, turn in chain]))
     return Material(tuple(found), tuple(dropped))
+
+
+def entry_examples(entries: Iterable[Entry], languages: Sequence[str] = LANGUAGES) -> Material:
+    """An installation's own answers in the languages they are missing in, for a teacher to word.
+
+    Each is taken from the English entry of its group, else the first one, sentence by sentence
+    as the service does.
+    """
+    groups: dict[str, dict[str, Entry]] = {}
+    for entry in entries:
+        groups.setdefault(entry.group, {})[entry.language] = entry
+    found = []
+    for group, written in groups.items():
+        source = written.get("en") or next(iter(written.values()))
+        if source.verbatim:
+            continue
+        for language in languages:
+            if language in written:
+                continue
+            turns = [
+                Turn(localise(sentence, source.language, language), "", sources=(sentence,))
+                for sentence, _ in split_sentences(source.answer)
+            ]
+            found.append(
+                _translated(f"{group}:{source.language}-{language}", source.language, language, turns)
+            )
+    return Material(tuple(found), ())
+
+
+def _translated(name: str, source: str, target: str, turns: Sequence[Turn]) -> Example:
+    prompt = translation_prompt(turns[0].said, source, target)
+    return Example(name, "translation", target, prompt.messages[:-1], tuple(turns))
 
 
 def answer_examples(
@@ -171,7 +212,7 @@ def answer_examples(
             dropped.append(Dropped(place, refused))
             continue
         prompt = answer_prompt(entry["question"], entry["answer"], row["question"], language)
-        turn = (prompt.messages[-1].content, row["answer"])
+        turn = Turn(prompt.messages[-1].content, row["answer"], row["question"], sources)
         found.append(Example(place, "answer", language, prompt.messages[:-1], (turn,)))
     return Material(tuple(found), tuple(dropped))
 

@@ -99,10 +99,10 @@ def _branch(tokenizer: Any, example: Example, head: str) -> _Branch:
     tokens: list[int] = []
     learnt: list[bool] = []
     before = head
-    for said, made in example.turns:
-        messages.append(ChatMessage("user", said))
+    for turn in example.turns:
+        messages.append(ChatMessage("user", turn.said))
         asked = _render(tokenizer, messages, asking=True)
-        messages.append(ChatMessage("assistant", made))
+        messages.append(ChatMessage("assistant", turn.made))
         told = _render(tokenizer, messages)
         if not (asked.startswith(before) and told.startswith(asked)):
             raise BadRequestError(

@@ -6,7 +6,7 @@ import json
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -86,8 +86,12 @@ def train_generator(
     folder: Path,
     settings: LoraSettings | None = None,
     report: Callable[[Progress], None] = lambda _progress: None,
+    taught: Mapping[str, Any] | None = None,
 ) -> Run:
     """Trains an adapter for a GGUF model and writes it with its manifest to ``folder``.
+
+    Args:
+        taught: where the words come from a larger model, what is to be remembered of that.
 
     Raises:
         BadRequestError: nothing to learn from, or the folder holds another run.
@@ -128,7 +132,7 @@ def train_generator(
         examples=dict(Counter(f"{e.kind} {e.language}" for e in learn.examples)),
         held_out_examples=len(held_out.examples),
         dropped=dict(Counter(reason.partition(":")[0] for d in learn.dropped for reason in d.reasons)),
-        settings=asdict(chosen),
+        settings={**asdict(chosen), **(taught or {})},
         figures=figures,
         device=f"{device}, {dtype}",
         began=began,

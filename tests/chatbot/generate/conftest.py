@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from chatbot.generate.protocol import Generator
-from chatbot.settings import load_settings
 
 from .contract import Make
 
@@ -32,13 +29,3 @@ def make(build: Callable[[int, int, float], Generator]) -> Iterator[Make]:
     yield make_or_reuse
     for generator in made.values():
         generator.close()
-
-
-@pytest.fixture(scope="session")
-def gguf() -> Path:
-    """The smallest chat model on disk, or the one ``KEFU_TEST_GGUF`` names."""
-    named = os.environ.get("KEFU_TEST_GGUF")
-    found = [Path(named)] if named else list(load_settings().models_dir.rglob("*instruct*.gguf"))
-    if not found:
-        pytest.skip("no GGUF chat model on disk; run `kefu models pull`")
-    return min(found, key=lambda path: path.stat().st_size)

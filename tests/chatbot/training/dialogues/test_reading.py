@@ -106,6 +106,15 @@ def test_what_cannot_be_read_is_said_with_its_place(
     assert told in str(caught.value)
 
 
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85"])
+def test_a_separator_of_lines_within_a_message_ends_no_row(tmp_path: Path, mark: str) -> None:
+    text = f"It is free.{mark}From 49 euros."
+    row = {"id": "c", "messages": [{"role": "agent", "text": text}]}
+    table = f"conversation_id,role,text\nc,agent,{text}\n"
+    assert roles(tmp_path / "c.jsonl", json.dumps(row, ensure_ascii=False)) == [[("agent", text)]]
+    assert roles(tmp_path / "c.csv", table) == [[("agent", text)]]
+
+
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadRequestError, match="UTF-8"):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chatbot.prompt import ChatMessage
-from chatbot.training.generator.examples import Example
+from chatbot.training.generator.examples import Example, Turn
 
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
@@ -52,7 +52,13 @@ def model(tokenizer: Any) -> Any:
 
 
 def example(number: int, *turns: tuple[str, str], system: str = "Say it again.") -> Example:
-    return Example(f"t.jsonl:{number}", "answer", "en", (ChatMessage("system", system),), turns)
+    return Example(
+        f"t.jsonl:{number}",
+        "answer",
+        "en",
+        (ChatMessage("system", system),),
+        tuple(Turn(*turn) for turn in turns),
+    )
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import torch
 
 from chatbot.errors import BadRequestError
 from chatbot.prompt import ChatMessage, answer_prompt, translation_prompt
-from chatbot.training.generator.examples import Example
+from chatbot.training.generator.examples import Example, Turn
 from chatbot.training.generator.lora import _mean_loss, loss_of
 from chatbot.training.generator.packing import IGNORED, pack, tensors
 from tests.chatbot.training.generator.conftest import TEMPLATE, example
@@ -57,7 +57,7 @@ def test_the_tokens_are_those_of_the_prompts_that_serve(tokenizer: Any) -> None:
         "translation",
         "de",
         first.messages[:-1],
-        (("First.", "Erstens."), ("Second.", "Zweitens.")),
+        (Turn("First.", "Erstens."), Turn("Second.", "Zweitens.")),
     )
     (packed,) = pack([made], tokenizer)
     rows = [{"role": m.role, "content": m.content} for m in asked.messages]

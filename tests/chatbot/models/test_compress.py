@@ -1,0 +1,97 @@
+"""A model file in another size holds the same model, or is not written at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gguf import GGUFReader
+
+from chatbot.errors import BadRequestError, ModelError
+from chatbot.models.compress import LEVELS, compress, layer_count
+from tests.chatbot.models.test_probe import base_file, tensors
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_each_level_keeps_the_weights_as_near_as_its_bits_allow(tmp_path: Path, level: str) -> None:
+    base = base_file(tmp_path / "base.gguf")
+    compress(base, tmp_path / "out.gguf", level)
+    before, after = tensors(base), tensors(tmp_path / "out.gguf")
+    assert set(after) == set(before)
+    allowed = {"q4": 0.3, "q5": 0.15, "q8": 0.02, "f1": 0.002}[level[:2]]
+    for name, values in before.items():
+        assert np.abs(after[name] - values).max() <= allowed, name
+    assert (tmp_path / "out.gguf").stat().st_size < base.stat().st_size
+
+
+def test_left_out_layers_are_gone_and_the_others_are_counted_anew(tmp_path: Path) -> None:
+    base = base_file(tmp_path / "base.gguf", layers=4)
+    compress(base, tmp_path / "out.gguf", without=(1, 2))
+    before, after = tensors(base), tensors(tmp_path / "out.gguf")
+    np.testing.assert_array_equal(after["blk.0.attn_q.weight"], before["blk.0.attn_q.weight"])
+    np.testing.assert_array_equal(after["blk.1.attn_q.weight"], before["blk.3.attn_q.weight"])
+    assert "blk.2.attn_q.weight" not in after
+    assert layer_count(tmp_path / "out.gguf") == 2
+    assert GGUFReader(tmp_path / "out.gguf").fields["qwen2.block_count"].contents() == 2
+
+
+@pytest.mark.parametrize(
+    ("level", "without", "told"),
+    [
+        ("q3_k", (), "expected one of q4_0"),
+        ("", (3,), "has the layers 0 to 2"),
+        ("", (-1,), "has the layers 0 to 2"),
+        ("", (0, 1, 2), "one must be left"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_nothing_is_written(
+    tmp_path: Path, level: str, without: tuple[int, ...], told: str
+) -> None:
+    base = base_file(tmp_path / "base.gguf")
+    with pytest.raises(BadRequestError, match=told):
+        compress(base, tmp_path / "out.gguf", level, without)
+    assert [file.name for file in tmp_path.iterdir()] == ["base.gguf"]
+
+
+def test_a_model_is_never_written_over_itself(tmp_path: Path) -> None:
+    base = base_file(tmp_path / "base.gguf")
+    before = base.read_bytes()
+    with pytest.raises(BadRequestError, match="the model itself"):
+        compress(base, tmp_path / "." / "base.gguf", "q8_0")
+    assert base.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"GGUF", b"GGUF" + b"\xff" * 60, b"no model"])
+def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "base.gguf").write_bytes(content)
+    with pytest.raises(ModelError):
+        compress(tmp_path / "base.gguf", tmp_path / "out.gguf", "q8_0")
+
+
+def test_too_little_room_is_said_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = base_file(tmp_path / "base.gguf")
+    monkeypatch.setattr("chatbot.models.compress.shutil.disk_usage", lambda _folder: _Usage())
+    with pytest.raises(ModelError, match="free some space"):
+        compress(base, tmp_path / "out.gguf", "q8_0")
+    assert not (tmp_path / "out.gguf").exists()
+
+
+class _Usage:
+    free = 100
+
+
+def test_the_engine_loads_what_was_written(gguf: Path, tmp_path: Path) -> None:
+    from chatbot.generate.llama import LlamaGenerator
+    from chatbot.prompt import ChatMessage, Prompt
+
+    out = tmp_path / "small.gguf"
+    compress(gguf, out, "q4_0", without=(layer_count(gguf) // 2,))
+    engine = LlamaGenerator(out, slots=1, context_tokens=512)
+    try:
+        said = engine.generate(Prompt((ChatMessage("user", "Say hello."),), "en"), max_tokens=8)
+    finally:
+        engine.close()
+    assert said.completion_tokens > 0
