@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from chatbot.storage import Conversations, Database
 from chatbot.training.intents import open_intents
 from chatbot.writer import Writer
 from knowledge_base.batching import BatchingEmbedder
+from knowledge_base.calibration import Calibration
 from knowledge_base.embed import Embedder, JointEmbedder, SentenceEmbedder
 from knowledge_base.encoder_adapter import ADAPTER as ENCODER_ADAPTER
 from knowledge_base.encoder_adapter import EncoderAdapter
@@ -58,10 +60,12 @@ __all__ = [
     "build_embedder",
     "build_encoder",
     "build_parts",
+    "calibrated_folder",
     "open_database",
     "open_knowledge",
     "open_store",
     "sample_entries",
+    "search_calibration",
 ]
 
 SAMPLE = Path(knowledge_base.__file__).parent / "sample"
@@ -216,8 +220,29 @@ def build_parts(settings: Settings, report: Report = _silent) -> Parts:
         judge_engine=judge_engine,
         phrases=phrases,
         routes=routes,
-        answerability=Answerability.shipped(),
+        answerability=_answerability(settings, embedder),
     )
+
+
+def calibrated_folder(settings: Settings, embedder: Embedder) -> Path:
+    """Where `kefu train calibrate` leaves what it has fitted for an encoder."""
+    name = hashlib.sha256(embedder.fingerprint.encode()).hexdigest()[:16]
+    return settings.data_dir / "calibrated" / name
+
+
+def search_calibration(settings: Settings, embedder: Embedder) -> Calibration:
+    """How the signals of a search add up with this encoder; the shipped weights where none were fitted for it.
+
+    Raises:
+        KnowledgeError: the file there is damaged.
+    """
+    path = calibrated_folder(settings, embedder) / "calibration.json"
+    return Calibration.load(path) if path.is_file() else Calibration.shipped()
+
+
+def _answerability(settings: Settings, embedder: Embedder) -> Answerability:
+    path = calibrated_folder(settings, embedder) / "answerability.json"
+    return Answerability.load(path) if path.is_file() else Answerability.shipped()
 
 
 def _build_generator(settings: Settings) -> Generator | None:
@@ -299,6 +324,7 @@ def open_knowledge(
         snapshot.entries,
         snapshot.revision,
         embedder,
+        calibration=search_calibration(settings, embedder),
         progress=partial(report, "index"),
     )
 

@@ -13,8 +13,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
+from pathlib import Path
 from typing import Literal
 
+from chatbot.errors import ModelError
 from chatbot.turn import Action, Decision, Entry, Hit, Intent, Route
 
 __all__ = ["READ", "Answerability", "Compose", "Decider", "Judge", "worth_composing"]
@@ -58,6 +60,21 @@ class Answerability:
         """The calibration that comes with the default models."""
         text = files("chatbot").joinpath("answerability.json").read_text(encoding="utf-8")
         return cls(**json.loads(text))
+
+    @classmethod
+    def load(cls, path: Path) -> Answerability:
+        """One that was fitted for another encoder.
+
+        Raises:
+            ModelError: the file is missing or holds something else.
+        """
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise ModelError(
+                f"{path} is no calibration of the decision ({type(error).__name__}); delete its folder, or run "
+                "`kefu train calibrate`"
+            ) from error
 
     def quick_probability(self, hits: Sequence[Hit], language: str) -> float:
         """Probability from the search alone."""

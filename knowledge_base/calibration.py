@@ -10,6 +10,9 @@ import json
 import math
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
+
+from knowledge_base.errors import KnowledgeError
 
 __all__ = ["Calibration", "Signals"]
 
@@ -42,6 +45,21 @@ class Calibration:
         """The calibration that comes with the default embedder."""
         text = files("knowledge_base").joinpath("calibration.json").read_text(encoding="utf-8")
         return cls(**json.loads(text))
+
+    @classmethod
+    def load(cls, path: Path) -> Calibration:
+        """One that was fitted for another embedder.
+
+        Raises:
+            KnowledgeError: the file is missing or holds something else.
+        """
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise KnowledgeError(
+                f"{path} is no calibration of the search ({type(error).__name__}); delete its folder, or run "
+                "`kefu train calibrate`"
+            ) from error
 
     def score(self, signals: Signals) -> float:
         """Probability that this candidate is the entry that is asked for."""

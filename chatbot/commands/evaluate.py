@@ -27,12 +27,13 @@ def retrieval(
     as_json: AsJson = False,
 ) -> None:
     """Is the right text found?"""
-    from chatbot.assembly import build_embedder
+    from chatbot.assembly import build_embedder, search_calibration
     from chatbot.training.evaluate import evaluate_retrieval
 
     embedder = build_embedder(settings())
+    calibration = search_calibration(settings(), embedder)
     with progress_bar("searching") as progress:
-        report = evaluate_retrieval(corpus, queries, embedder, progress).as_json()
+        report = evaluate_retrieval(corpus, queries, embedder, progress, calibration).as_json()
     _show(report, as_json)
 
 
@@ -117,7 +118,7 @@ def fairness(
 
 def _asked(cases: Sequence[AnswerCase], *, guard_off: bool = False) -> AnswerReport:
     """Each case asked of a bot that knows only its knowledge."""
-    from chatbot.assembly import build_parts
+    from chatbot.assembly import build_parts, search_calibration
     from chatbot.memory import Memory, NoHistory
     from chatbot.training.evaluate import evaluate_answers
     from chatbot.training.overheard import Overheard
@@ -136,6 +137,7 @@ def _asked(cases: Sequence[AnswerCase], *, guard_off: bool = False) -> AnswerRep
                 parts.language_of,
                 progress,
                 overheard,
+                search_calibration(parts.settings, parts.embedder),
             )
     finally:
         parts.close()

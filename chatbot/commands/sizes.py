@@ -173,7 +173,7 @@ def models(
 
 def _figures(chosen: Settings, name: str, cases: Path) -> ModelFigures:
     """One model's row; runs in a process of its own."""
-    from chatbot.assembly import build_parts
+    from chatbot.assembly import build_parts, search_calibration
     from chatbot.memory import Memory, NoHistory
     from chatbot.training.compare_models import PeakMemory, figures_of, pace_of
     from chatbot.training.evaluate import evaluate_answers, read_cases
@@ -197,6 +197,7 @@ def _figures(chosen: Settings, name: str, cases: Path) -> ModelFigures:
                 parts.embedder,
                 parts.language_of,
                 overheard=overheard,
+                calibration=search_calibration(parts.settings, parts.embedder),
             )
         finally:
             parts.close()

@@ -25,7 +25,10 @@ from chatbot.commands.output import (
 from chatbot.training import DATA
 
 if TYPE_CHECKING:
+    from chatbot.settings import Settings
     from chatbot.training.encoder import EncoderProgress
+    from chatbot.training.recalibrate import Recalibration
+    from knowledge_base.embed import Embedder
 
 app = typer.Typer(no_args_is_help=True)
 promotion.add_commands(app)
@@ -76,10 +79,11 @@ def judge(
     """Tune the answer judge and calibrate when to answer; about an hour on two cores."""
     from chatbot.assembly import build_embedder, sample_entries
     from chatbot.models.probe import Probe
+    from chatbot.training.recalibrate import judge_files
     from chatbot.training.run_judge import PROBE_FILE, train_judge
     from chatbot.training.tune import TuneSettings
 
-    files = data or sorted([*DATA.glob("calibration_*.jsonl"), *DATA.glob("judge_*.jsonl")])
+    files = data or judge_files()
     report = train_judge(
         files,
         sample_entries(),
@@ -96,6 +100,37 @@ def judge(
         return
     for name, value in asdict(report).items():
         console.print(f"{name}: {value}")
+
+
+@app.command()
+def calibrate(as_json: AsJson = False) -> None:
+    """Fit search and decision for the encoder that the settings name; needed beside any but the default one."""
+    from chatbot.assembly import build_embedder, calibrated_folder
+
+    chosen = settings()
+    embedder = build_embedder(chosen)
+    folder = calibrated_folder(chosen, embedder)
+    fitted = _calibrated(chosen, embedder)
+    if as_json:
+        print_json(
+            {"folder": str(folder), "search": asdict(fitted.search), "decision": asdict(fitted.decision)}
+        )
+        return
+    for what, report in (("search", fitted.search), ("decision", fitted.decision)):
+        for name, value in asdict(report).items():
+            if not isinstance(value, dict):
+                console.print(f"{what} {name}: {value:.3f}", highlight=False)
+    console.print(f"used from the next start on, with this encoder; to undo it, delete {folder}")
+
+
+def _calibrated(chosen: Settings, embedder: Embedder) -> Recalibration:
+    from chatbot.assembly import calibrated_folder, sample_entries
+    from chatbot.training.judge_odds import shipped_odds
+    from chatbot.training.recalibrate import recalibrate
+
+    fitted = recalibrate(embedder, sample_entries(), shipped_odds())
+    fitted.save(calibrated_folder(chosen, embedder))
+    return fitted
 
 
 @app.command()
@@ -229,7 +264,7 @@ def encoder(
     as_json: AsJson = False,
 ) -> None:
     """Fine-tune the encoder: what means the same, in whatever words or language, comes closer together."""
-    from chatbot.assembly import beside_second, build_encoder, open_database, open_store
+    from chatbot.assembly import beside_second, build_embedder, build_encoder, open_database, open_store
     from chatbot.storage import Conversations
     from chatbot.training.dialogues import clicked_questions
     from chatbot.training.encoder import EncoderSettings, Other, meanings_of_entries, meanings_of_lines
@@ -263,8 +298,11 @@ def encoder(
         EncoderSettings(epochs=epochs, rank=rank, rate=rate),
         _tell_encoder,
     )
+    served = chosen.model_copy(update={"embedder": chosen.embedder.model_copy(update={"adapter": name})})
+    with console.status("fitting search and decision for it"):
+        fitted = _calibrated(served, build_embedder(served))
     if as_json:
-        print_json(asdict(run))
+        print_json({**asdict(run), "search": asdict(fitted.search), "decision": asdict(fitted.decision)})
         return
     for key, value in run.figures.items():
         console.print(f"{key}: {value}")

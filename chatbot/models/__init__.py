@@ -5,7 +5,7 @@ from chatbot.models.catalogue import CATALOGUE, Model, ModelFile
 from chatbot.models.choice import Choice, chosen_generator
 from chatbot.models.disk import InstalledModel, ModelCheck, find_model, installed, model_folder, verify
 from chatbot.models.fetch import PullState, pull
-from chatbot.models.judge import JUDGE_BASE, resolve_judge
+from chatbot.models.judge import JUDGE_BASE, probe_fingerprint, resolve_judge, shipped_probe
 from chatbot.models.promoted import AdapterKind, promote, promoted, roll_back
 from chatbot.models.resolve import resolve_embedder, resolve_generator, resolve_second
 
@@ -25,6 +25,7 @@ __all__ = [
     "find_model",
     "installed",
     "model_folder",
+    "probe_fingerprint",
     "promote",
     "promoted",
     "pull",
@@ -34,5 +35,6 @@ __all__ = [
     "resolve_second",
     "roll_back",
     "shipped_adapter",
+    "shipped_probe",
     "verify",
 ]

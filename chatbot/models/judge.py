@@ -17,7 +17,7 @@ from chatbot.models.probe import Probe, write_judge
 from chatbot.models.resolve import resolve_generator
 from chatbot.prompt import FORMAT_VERSION
 
-__all__ = ["JUDGE_BASE", "resolve_judge", "shipped_probe"]
+__all__ = ["JUDGE_BASE", "probe_fingerprint", "resolve_judge", "shipped_probe"]
 
 JUDGE_BASE = "qwen2.5-coder-0.5b-instruct-q4"
 """Catalogue id of the model whose lower layers the judge is."""
@@ -58,7 +58,7 @@ def resolve_judge(models_dir: Path) -> Path:
     base = Path(resolve_generator(JUDGE_BASE, models_dir))
     folder = models_dir / "answer-judge"
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{_fingerprint(probe)}.gguf"
+    path = folder / f"{probe_fingerprint(probe)}.gguf"
     if _is_whole(path):
         return path
     try:
@@ -108,7 +108,8 @@ def _is_whole(path: Path) -> bool:
     return True
 
 
-def _fingerprint(probe: Probe) -> str:
+def probe_fingerprint(probe: Probe) -> str:
+    """Changes with any number of the probe; 16 hexadecimal digits."""
     digest = hashlib.sha256(f"1|{probe.base_sha256}|{probe.layers}".encode())
     for part in (probe.scale, probe.weights, probe.level):
         digest.update(part.tobytes())

@@ -114,7 +114,7 @@ class Probe:
                         if name.startswith("down:")
                     },
                 )
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, EOFError, KeyError, ValueError) as error:
             raise ModelError(
                 f"{path} is no answer-judge probe ({type(error).__name__}); train it anew"
             ) from error

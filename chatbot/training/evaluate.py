@@ -15,6 +15,7 @@ from chatbot.bot import Bot
 from chatbot.errors import BadRequestError
 from chatbot.training.overheard import Overheard
 from chatbot.turn import Action, Message, Reply
+from knowledge_base.calibration import Calibration
 from knowledge_base.embed import Embedder
 from knowledge_base.entry import Entry
 from knowledge_base.normalise import normalise
@@ -67,13 +68,18 @@ class _Ranked:
 
 
 def evaluate_retrieval(
-    corpus: Path, queries: Path, embedder: Embedder, progress: Progress | None = None
+    corpus: Path,
+    queries: Path,
+    embedder: Embedder,
+    progress: Progress | None = None,
+    calibration: Calibration | None = None,
 ) -> RetrievalReport:
     """Searches each query's relevant text in a corpus.
 
     Args:
         corpus: JSON lines ``{"id", "text", "language"}``.
         queries: JSON lines ``{"text", "language", "relevant": [id, …]}``.
+        calibration: of the search; by default the shipped one.
 
     Raises:
         BadRequestError: a line is not of that form.
@@ -85,7 +91,7 @@ def evaluate_retrieval(
         for row in _rows(corpus, {"id": str, "text": str})
     ]
     rows = list(_rows(queries, {"text": str, "relevant": list}))
-    base = KnowledgeBase.in_memory(entries, embedder)
+    base = KnowledgeBase.in_memory(entries, embedder, calibration)
     ranked = []
     for number, row in enumerate(rows):
         start = time.perf_counter()
@@ -235,6 +241,7 @@ def evaluate_answers(
     language_of: Callable[[str], str],
     progress: Progress | None = None,
     overheard: Overheard | None = None,
+    calibration: Calibration | None = None,
 ) -> AnswerReport:
     """Asks every case of a bot that knows only the case's own knowledge.
 
@@ -242,6 +249,7 @@ def evaluate_answers(
         bot_for: builds the bot around a knowledge base; all else is shared.
         language_of: dominant language of a text.
         overheard: the bot's generator, to judge also what it says before the guard.
+        calibration: of the search; by default the shipped one.
     """
     results = []
     for number, case in enumerate(cases):
@@ -256,7 +264,7 @@ def evaluate_answers(
             )
             for i, item in enumerate(case.knowledge)
         ]
-        bot = bot_for(KnowledgeBase.in_memory(entries, embedder))
+        bot = bot_for(KnowledgeBase.in_memory(entries, embedder, calibration))
         reply = bot.respond(
             Message(case.question, conversation_id=f"eval-{number}", customer_id="eval", channel="eval")
         )

@@ -23,6 +23,7 @@ from sklearn.model_selection import GroupKFold
 from chatbot.decide import READ, Answerability, features
 from chatbot.errors import BadRequestError
 from chatbot.prompt import JUDGE_SYSTEM
+from knowledge_base.calibration import Calibration
 from knowledge_base.embed import Embedder
 from knowledge_base.entry import Entry, Hit
 from knowledge_base.search import KnowledgeBase
@@ -257,15 +258,19 @@ def outcomes(
 
 
 def calibrate(
-    cases: Sequence[Case], embedder: Embedder, judge: Callable[[Case, int, int], float]
+    cases: Sequence[Case],
+    embedder: Embedder,
+    judge: Callable[[Case, int, int], float],
+    calibration: Calibration | None = None,
 ) -> tuple[Answerability, CalibrationReport]:
     """Fits when to answer.
 
     Args:
         judge: log-odds for (case, entry number, question number) from a read-out
             that has not seen the case.
+        calibration: of the search; by default the shipped one.
     """
-    rows = list(_decisions(cases, embedder, judge))
+    rows = list(_decisions(cases, embedder, judge, calibration))
     return _fit_answerability(rows)
 
 
@@ -285,13 +290,16 @@ class _Row:
 
 
 def _decisions(
-    cases: Sequence[Case], embedder: Embedder, judge: Callable[[Case, int, int], float]
+    cases: Sequence[Case],
+    embedder: Embedder,
+    judge: Callable[[Case, int, int], float],
+    calibration: Calibration | None = None,
 ) -> list[_Row]:
     """The hits that a turn would read, each with its signals and whether it is right."""
     rows = []
     count = 0
     for case in cases:
-        base = KnowledgeBase.in_memory(case.entries, embedder)
+        base = KnowledgeBase.in_memory(case.entries, embedder, calibration)
         for number, question in enumerate(case.questions):
             hits: list[Hit] = base.search(question.text, question.language)
             for rank, hit in enumerate(hits[:READ]):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chatbot.training.judge import Case
 from knowledge_base.embed import Embedder
+from knowledge_base.entry import Entry
+from knowledge_base.normalise import normalise
 
-__all__ = ["RememberingEmbedder"]
+__all__ = ["RememberingEmbedder", "remember"]
 
 Vectors = NDArray[np.float32]
 
@@ -49,3 +52,15 @@ class RememberingEmbedder:
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
         return np.stack([known[text] for text in texts])
+
+
+def remember(embedder: RememberingEmbedder, cases: Iterable[Case], shop: Sequence[Entry]) -> None:
+    """Encodes in a few batches what will be asked for one by one."""
+    small = list(cases)
+    entries = [*shop, *(entry for case in small for entry in case.entries)]
+    questions = [
+        *(question.text for case in small for question in case.questions),
+        *(text for entry in entries for text in (entry.question, *entry.variants)),
+    ]
+    embedder.encode_queries([normalise(text) for text in questions])
+    embedder.encode_passages([normalise(f"{entry.question} {entry.answer}") for entry in entries])

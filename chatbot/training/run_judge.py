@@ -16,12 +16,12 @@ from chatbot.training.judge import (
     read_knowledge,
     save_answerability,
 )
+from chatbot.training.judge_odds import ODDS_FILE, read_odds
 from chatbot.training.natural import natural_cases
-from chatbot.training.remembered import RememberingEmbedder
+from chatbot.training.remembered import RememberingEmbedder, remember
 from chatbot.training.tune import TuneSettings, tune_judge
 from knowledge_base.embed import Embedder
 from knowledge_base.entry import Entry
-from knowledge_base.normalise import normalise
 
 __all__ = ["PROBE_FILE", "held_out_cases", "train_judge"]
 
@@ -57,7 +57,7 @@ def train_judge(
     """
     written = read_knowledge(data)
     embedder = RememberingEmbedder(embedder)
-    _remember(embedder, written, shop)
+    remember(embedder, written, shop)
     report("texts embedded")
     natural = natural_cases(shop, embedder)
     calibrating = held_out_cases(written)
@@ -75,22 +75,13 @@ def train_judge(
         report=report,
     )
     tuned.probe.save(out / PROBE_FILE)
+    unseen = [case for case in written if case.id in calibrating]
+    read_odds(unseen, tuned.probe, base, report).save(out / ODDS_FILE)
     known = {(p.case, p.entry, p.question): float(v) for p, v in zip(pairs, tuned.log_odds, strict=True)}
 
     def judge(case: Case, entry: int, question: int) -> float:
         return known[case.id, entry, question]
 
-    model, figures = calibrate([case for case in written if case.id in calibrating], embedder, judge)
+    model, figures = calibrate(unseen, embedder, judge)
     save_answerability(model, out / "answerability.json")
     return replace(figures, natural=outcomes(model, natural.held_out, embedder, judge))
-
-
-def _remember(embedder: RememberingEmbedder, cases: Sequence[Case], shop: Sequence[Entry]) -> None:
-    """Encodes in a few batches what will be asked for one by one."""
-    entries = [*shop, *(entry for case in cases for entry in case.entries)]
-    questions = [
-        *(question.text for case in cases for question in case.questions),
-        *(text for entry in entries for text in (entry.question, *entry.variants)),
-    ]
-    embedder.encode_queries([normalise(text) for text in questions])
-    embedder.encode_passages([normalise(f"{entry.question} {entry.answer}") for entry in entries])

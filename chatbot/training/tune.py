@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from chatbot.training.judge import (
 )
 from chatbot.training.precision import half_is_faster
 
-__all__ = ["TuneSettings", "Tuned", "tune_judge"]
+__all__ = ["TuneSettings", "Tuned", "read_with", "tune_judge"]
 
 Floats = NDArray[np.float32]
 Report = Callable[[str], None]
@@ -194,6 +194,37 @@ def tune_judge(
     log_odds = np.zeros(len(pairs), dtype=np.float32)
     log_odds[numbers] = scaled @ probe.weights
     return Tuned(probe, log_odds)
+
+
+def read_with(
+    probe: Probe,
+    cases: Sequence[Case],
+    pairs: Sequence[Pair],
+    base: Path,
+    report: Report = lambda _line: None,
+) -> Floats:
+    """What a tuned judge says of pairs: log-odds, shape (pairs,).
+
+    Args:
+        base: the GGUF file of the model it was tuned from.
+
+    Raises:
+        BadRequestError: it has adapters where this version puts none.
+    """
+
+    first = min((int(name.split(".")[1]) for name in probe.adapters), default=probe.layers)
+    rank = next((len(adapter.down) for adapter in probe.adapters.values()), 1)
+    chosen = TuneSettings(layers=probe.layers, frozen=first, rank=rank, alpha=float(rank), dropout=0.0)
+    tokenizer, model = load_base(base, probe.layers)
+    adapters = _adapt(list(model.layers[first:]), chosen)
+    _load(adapters, probe, chosen)
+    whole = replace(chosen, frozen=probe.layers)
+    found = np.zeros(len(pairs), dtype=np.float32)
+    for branches in _read(model, tokenizer, cases, pairs, whole, report):
+        ends = branches.states[0, branches.ends].float()
+        states = ends / (ends.pow(2).mean(1, keepdim=True) + 1e-6).sqrt()
+        found[branches.numbers] = (states.detach().numpy() * probe.scale) @ probe.weights
+    return found
 
 
 def _start(

@@ -12,9 +12,10 @@ import pytest
 import torch
 from transformers import Qwen2Config, Qwen2Model
 
+from chatbot.errors import BadRequestError
 from chatbot.training import tune
 from chatbot.training.judge import Case, Pair, Question
-from chatbot.training.tune import Tuned, TuneSettings, tune_judge
+from chatbot.training.tune import Tuned, TuneSettings, read_with, tune_judge
 from knowledge_base.entry import Entry
 
 SETTINGS = TuneSettings(layers=3, frozen=1, rank=4, epochs=3, rate=3e-3, batch=2, dropout=0.0)
@@ -48,20 +49,25 @@ PAIRS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def base() -> Any:
+def fresh(layers: int = 3) -> Any:
+    """The same weights each time, with nothing hooked to them."""
     torch.manual_seed(3)
     config = Qwen2Config(
         vocab_size=128,
         hidden_size=32,
         intermediate_size=64,
-        num_hidden_layers=3,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         num_key_value_heads=2,
     )
     model = Qwen2Model(config).eval()
     model.norm = torch.nn.Identity()
     return model
+
+
+@pytest.fixture(scope="module")
+def base() -> Any:
+    return fresh()
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +116,32 @@ def test_progress_is_told(base: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[0] == "base model loaded"
     assert "read" in lines[1]
     assert lines[-1].startswith("step")
+
+
+def test_a_tuned_judge_reads_alone_what_it_read_at_the_end_of_its_training(
+    tuned: Tuned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tune, "load_base", lambda _base, _layers: (Letters(), fresh()))
+    held = [number for number, pair in enumerate(PAIRS) if pair.case in HELD_OUT]
+    again = read_with(tuned.probe, CASES, [PAIRS[n] for n in held], Path("none"))
+    np.testing.assert_allclose(again, tuned.log_odds[held], atol=0.15)
+
+
+def test_a_deeper_judge_goes_on_from_a_shallower_one(tuned: Tuned, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tune, "load_base", lambda _base, _layers: (Letters(), fresh(4)))
+    deeper = replace(SETTINGS, layers=4, epochs=1, rate=0.0, start=tuned.probe)
+    made = tune_judge(CASES, PAIRS, Path("none"), HELD_OUT, base_sha256="abc", settings=deeper)
+    assert made.probe.layers == 4
+    for name, adapter in tuned.probe.adapters.items():
+        np.testing.assert_allclose(made.probe.adapters[name].down, adapter.down, atol=1e-3)
+    assert not made.probe.adapters["blk.3.attn_q.weight"].up.any()
+
+
+@pytest.mark.parametrize("other", [{"layers": 2}, {"frozen": 2}, {"rank": 2}])
+def test_a_judge_of_another_shape_is_not_gone_on_from(
+    tuned: Tuned, monkeypatch: pytest.MonkeyPatch, other: dict[str, int]
+) -> None:
+    monkeypatch.setattr(tune, "load_base", lambda _base, _layers: (Letters(), fresh(_layers)))
+    settings = replace(SETTINGS, start=tuned.probe, **other)  # type: ignore[arg-type]
+    with pytest.raises(BadRequestError, match="tune from the untuned model"):
+        tune_judge(CASES, PAIRS, Path("none"), HELD_OUT, base_sha256="abc", settings=settings)
