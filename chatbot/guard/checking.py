@@ -76,7 +76,7 @@ def _allowed(question: str, language: str, sources: tuple[str, ...], kind: Kind)
         source_language=source_language,
         kind=kind,
         last=sources[-1] if sources else "",
-        facts=KnownFacts(found, source),
+        facts=KnownFacts(found, source, (source_language, language)),
         asked_numbers=frozenset(_order_numbers(question)),
         links=frozenset(keys | {key.split("/")[0] for key in keys}),
         squashed=names.squash(both),

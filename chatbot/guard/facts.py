@@ -229,6 +229,8 @@ class _Scan:
 
     def _month_after(self, end: int) -> tuple[int, int] | None:
         match = p.MONTH_AFTER.match(self.text, end)
+        if match and match["month"] in ("may", "march") and self.raw[match.start("month")].islower():
+            return None  # «under 10 may swim»
         month = MONTHS.get(plain(match["month"])) if match else None
         return (month, match.end()) if match and month else None
 
@@ -251,6 +253,8 @@ class _Scan:
             if unit is None or UNITS[unit[0]].name not in DURATIONS:
                 return end
             return self._halves(start, unit[1], unit[0])
+        if written == "零" and self.text[end : end + 1] in tuple("件食售钱錢花部配星"):
+            return end  # parts, snacks, retail, change
         value, before = han_value(written), self.text[max(0, start - 3) : start]
         if (
             value is None
@@ -389,6 +393,10 @@ def _propagate(found: list[Fact], text: str) -> list[Fact]:
         left, right = found[i], found[i + 1]
         if left.keys or not right.keys or not p.CONNECTOR.fullmatch(text, left.end, right.start):
             continue
+        days = [int(value) // 100 for name, value in right.keys if name == "date"]
+        if len(days) == 1 and not left.spaced and all(1 <= v <= 31 and v == int(v) for v in left.values):
+            found[i] = replace(left, keys=frozenset(("date", days[0] * 100 + v) for v in left.values))
+            continue
         hours = all(v <= 24 and v == int(v) for v in left.values)
         keys = {(name, round(v * factor, 4)) for name, factor in _factors(right) for v in left.values}
         if hours and any(name == "clock" for name, _ in right.keys):
@@ -396,6 +404,11 @@ def _propagate(found: list[Fact], text: str) -> list[Fact]:
         found[i] = replace(left, keys=frozenset(keys))
     for i in range(1, len(found)):
         left, right = found[i - 1], found[i]
+        month = [int(value) // 100 for name, value in left.keys if name == "date"]
+        day = [value for name, value in right.keys if name == "dom"]
+        if len(month) == 1 and len(day) == 1 and p.CONNECTOR.fullmatch(text, left.end, right.start):
+            found[i] = replace(right, keys=right.keys | {("date", month[0] * 100 + day[0])})
+            continue
         money = {name for name, _ in left.keys}
         if right.keys or not money or not money <= {"usd", "eur", "gbp", "cny", "jpy"}:
             continue

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from functools import lru_cache
 
-from chatbot.guard.patterns import fold
+from chatbot.guard.patterns import LONG_SCRIPT, fold
 
 __all__ = ["echoes", "ends_open", "loops", "markup", "refusals", "sentences", "weight"]
 
@@ -193,7 +193,9 @@ def loops(answer: str, source: str) -> bool:
         for i in range(len(said) - 2)
     ):
         return True
-    for size, limit in ((8, 2), (5, 3)):
+    # a letter of Chinese or Japanese is a word here, and a polite ending has ten of them
+    dense = sum(LONG_SCRIPT.match(word) is not None for word in said) > len(said) / 2
+    for size, limit in ((16, 2), (9, 3)) if dense else ((8, 2), (5, 3)):
         mine = Counter(tuple(said[i : i + size]) for i in range(len(said) - size + 1))
         theirs = Counter(tuple(known[i : i + size]) for i in range(len(known) - size + 1))
         if any(

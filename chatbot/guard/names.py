@@ -37,10 +37,11 @@ _LINK = re.compile(
     rf"|(?P<host>(?<![\w@./-])(?:[a-z0-9][a-z0-9-]*\.)+(?:{_TLD})(?![\w-])(?:[/?#]{_URL_CHARS}*)?)",
     re.IGNORECASE | re.ASCII,
 )
-_PATH = re.compile(r"(?<![\w/:.<~)])/[a-z][\w-]*(?:/[\w-]+)*", re.IGNORECASE | re.ASCII)
+_PATH = re.compile(r"(?<![\w/:.<~)-])/[a-z][\w-]*(?:/[\w-]+)*", re.IGNORECASE | re.ASCII)
 _CODE = re.compile(
     r"(?<![A-Za-z0-9@./_-])(?=[A-Za-z0-9_-]*[A-Za-z])(?=[A-Za-z0-9_-]*\d)[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*(?![A-Za-z0-9@])"
 )
+_COMPOUND = re.compile(r"(\d+[A-Za-z]{1,2})-[A-Z][a-z]{2,}")
 _AMOUNT = re.compile(r"(\d+)-?([a-z]+)|([a-z]+)-?(\d+)")
 _MEASURE_TAIL = re.compile(r"\d+(?:[-_][a-z]+)+|\d+h\d*|\d+(?:st|nd|rd|th|er|e|x|k|am|pm|s)")
 _PLACEHOLDER = re.compile(
@@ -85,6 +86,8 @@ _BRAND_GROUPS: tuple[tuple[str, ...], ...] = tuple(tuple(g.split("|")) for g in 
 _BRAND_OF = {alias: index for index, group in enumerate(_BRAND_GROUPS) for alias in group}
 _LATIN_BRANDS = frozenset(alias for alias in _BRAND_OF if alias.isascii())
 _OTHER_BRANDS = tuple(alias for alias in _BRAND_OF if not alias.isascii())
+_WORDS_TOO = frozenset({"visa"})
+"""Small letters make a word of it: a visa."""
 _BRAND_WORD = re.compile(r"[a-z0-9]+")
 
 COMMON_CAPITALS = frozenset(
@@ -231,9 +234,12 @@ def codes(text: str) -> Iterator[Token]:
         amount = _AMOUNT.fullmatch(word)
         if amount and ((amount[2] or "") in UNITS or (amount[3] or "") in CURRENCY_PREFIXES):
             continue
-        if _MEASURE_TAIL.fullmatch(word) or AGE_GROUP.fullmatch(word):
+        # German puts words together: «10er-Karte», «3D-Filme»
+        compound = _COMPOUND.fullmatch(match[0])
+        head = compound[1] if compound else match[0]
+        if _MEASURE_TAIL.fullmatch(head.lower()) or AGE_GROUP.fullmatch(word):
             continue
-        yield Token(match[0], match.start(), match.end(), squash(match[0]))
+        yield Token(match[0], match.start(), match.end(), squash(head))
 
 
 def placeholders(text: str) -> Iterator[Token]:
@@ -255,7 +261,7 @@ def brands(text: str) -> Iterator[Token]:
     for i, match in enumerate(words):
         for size in (1, 2):
             span = slice(match.start(), words[i + size - 1].end()) if i + size <= len(words) else slice(0, 0)
-            if low[span] in _LATIN_BRANDS:
+            if low[span] in _LATIN_BRANDS and text[span] not in _WORDS_TOO:
                 yield Token(text[span], span.start, span.stop, str(_BRAND_OF[low[span]]))
     if not low.isascii():
         for alias in _OTHER_BRANDS:

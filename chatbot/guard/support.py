@@ -25,17 +25,59 @@ _NUMBERISH = re.compile(rf"\d+|[{HAN_NUMERALS}]+|(?:(?![\d_{HAN_NUMERALS}])\w)+"
 _WEEKDAY = re.compile(
     r"(?<!\w)(?:"
     + "|".join(sorted((w for w in WEEKDAYS if w < "\u2e80"), key=len, reverse=True))
-    + r")(?!\w)"
+    + r")(?=(?:(?:vor|nach)?mittags?|morgens?|abends?|nachts?)?(?!\w))"
     + "|"
     + "|".join(w for w in WEEKDAYS if w >= "\u2e80")
 )
 _DAY_GROUPS = re.compile(WEEKDAY_PHRASES)
 
 
+_NOON = re.compile(r"\b(?:noon|midday|mittags?|midi|mediodía|mezzogiorno|meio-dia)\b|正午|中午")
+_COUNTED = frozenset({"count", "dom"})
+"""Classes of what is counted or numbered; amounts, times and measures must agree in class."""
+_SMALL = 12
+_HAN_SMALL = {c: float(i) for i, c in enumerate("零一二三四五六七八九十")} | {
+    "两": 2.0,
+    "兩": 2.0,
+    "双": 2.0,
+    "倍": 2.0,
+}
+_TIMES = {
+    "en": {
+        "once": 1,
+        "twice": 2,
+        "thrice": 3,
+        "double": 2,
+        "triple": 3,
+        "second": 2,
+        "third": 3,
+        "fourth": 4,
+    },
+    "de": {"doppelt": 2, "dritten": 3, "dritter": 3, "zweite": 2, "zweiten": 2, "erneut": 1},
+    "es": {"doble": 2, "triple": 3, "segundo": 2, "segunda": 2, "tercer": 3, "tercero": 3, "tercera": 3},
+    "fr": {"double": 2, "triple": 3, "deuxieme": 2, "seconde": 2, "second": 2, "troisieme": 3},
+}
+"""Other words for small numbers, by plain spelling."""
+
+
+def small_numbers(folded: str, languages: Sequence[str]) -> frozenset[float]:
+    """Numbers up to twelve that a text says in any word, ordinals and parts of German compounds included."""
+    found = {_HAN_SMALL[c] for c in folded if c in _HAN_SMALL}
+    for language in languages:
+        known = {**number_words(language), **_TIMES.get(language, {})}
+        heads = {word: value for word, value in known.items() if len(word) > 3} if language == "de" else {}
+        for match in re.finditer(r"[^\W\d_]+", folded):
+            word = plain(match[0])
+            if (value := known.get(word)) is not None:
+                found.add(float(value))
+            found.update(float(value) for head, value in heads.items() if word.startswith(head))
+    return frozenset(value for value in found if value <= _SMALL)
+
+
 class KnownFacts:
     """The numbers that may be said, ready for many questions."""
 
-    def __init__(self, found: Sequence[Fact], text: str) -> None:
+    def __init__(self, found: Sequence[Fact], text: str, languages: Sequence[str] = ()) -> None:
         self._keys = frozenset().union(*(fact.keys for fact in found))
         self._raw = frozenset(v for fact in found for v in (*fact.values, *fact.spaced))
         self._untyped = frozenset(v for fact in found if not fact.keys for v in (*fact.values, *fact.spaced))
@@ -49,6 +91,10 @@ class KnownFacts:
                 self._days.add(value % 100)
                 self._months.add(value // 100)
         lowered = fold(text)
+        self._small = small_numbers(lowered, languages)
+        if _NOON.search(lowered):
+            self._keys |= {("clock", 720.0)}
+            self._implied.add(12.0)
         self._named = units_named(lowered)
         self._free = bool(_FREE.search(lowered))
         self._around_clock = bool(_AROUND_CLOCK.search(lowered))
@@ -65,6 +111,10 @@ class KnownFacts:
             return True
         if not fact.keys and not fact.values:
             return self._around_clock
+        if fact.values & self._small and all(name in _COUNTED for name, _ in fact.keys):
+            return True
+        if self._around_clock and ("time", 86400.0) in fact.keys:
+            return True
         for name, value in fact.keys:
             if (name == "dom" and value in self._days) or (name == "monthname" and value in self._months):
                 return True

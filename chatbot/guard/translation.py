@@ -25,7 +25,7 @@ _CHINESE = re.compile(r"^[^ぁ-ゟァ-ヿ]*[一-鿿][^ぁ-ゟァ-ヿ]*$", re.DOT
 def missing(translation: str, source: str, language: str, source_language: str) -> list[str]:
     """What the original has and its translation lacks, as reasons."""
     found = []
-    said = KnownFacts(facts(translation, language), translation)
+    said = KnownFacts(facts(translation, language), translation, (language,))
     for fact in facts(source, source_language):
         # «养1只猫» is «a cat» elsewhere
         if fact.strong and not fact.is_single and not said.holds(fact):
@@ -55,7 +55,7 @@ def reshaped(translation: str, source: str) -> str | None:
 
 
 def _without_links(text: str) -> str:
-    return re.sub(r"(?:https?://|www\.)[\x21-\x7e]+|\S+@\S+", "", text)
+    return re.sub(r"(?:https?://|www\.)[\x21-\x7e]+|[\w.+-]+@[\w.-]+", "", text, flags=re.ASCII)
 
 
 def negation_lost(translation: str, source: str, language: str, source_language: str) -> bool:

@@ -94,7 +94,7 @@ _TABLE: dict[tuple[str, float], str] = {
         "month",
         12,
     ): "year years yr yrs ano anos an ans annee annees jahr jahre jahren jahres jahrig jahrige jahrigen anno "
-    "anni jaar год года лет 年 年间 年間 周年 년 년간",
+    "anni jaar год года лет 年 年间 年間 周年 岁 歲 歳 周岁 周歲 세 년 년간",
     (
         "pct",
         1,
@@ -141,7 +141,9 @@ _TABLE: dict[tuple[str, float], str] = {
     ("energy", 1): "wh 瓦时 ワット時",
     ("energy", 1000): "kwh 千瓦时",
     ("charge", 1): "mah 毫安 毫安时 ミリアンペア",
-    ("data", 1): "mb 兆",
+    ("data", 1): "mb mbps mbit 兆",
+    ("pressure", 1): "bar",
+    ("dots", 1): "dpi",
     ("data", 1024): "gb gigas gigabyte gigabytes ギガ 기가",
     ("data", 1024 * 1024): "tb",
     ("hertz", 1): "hz",
@@ -223,6 +225,7 @@ _WEEKDAY_NAMES = (
     "mondays tuesdays wednesdays thursdays fridays saturdays sundays",
     "lunes martes miércoles jueves viernes sábado domingo",
     "lunes martes miércoles jueves viernes sábados domingos",
+    "lundis mardis mercredis jeudis vendredis samedis dimanches",
     "lundi mardi mercredi jeudi vendredi samedi dimanche",
     "montag dienstag mittwoch donnerstag freitag samstag sonntag",
     "montags dienstags mittwochs donnerstags freitags samstags sonntags",

@@ -114,13 +114,13 @@ NOT_NEGATION: dict[str, re.Pattern[str]] = {
         "|分别|级别|类别|区别|性别|识别|个别|别的|别名|无忧|无缝|无人机|除非|是否|能不能|可不可以|会不会"
         "|是不是|有没有|要不要|行不行|不超过|不少于|不低于|不到|不满"
         "|不足|不高于|不迟于|未满|无限|无需|無需|不必|不用|不需|非会员|无息|不收|免|非工作日|不过|不断"
-        "|不一定|不久|未成年|否则|不然|要不|不含税|无纸|无菌"
+        "|不一定|不久|未成年|否则|不然|要不|不含税|无纸|无菌|不便|不(?:得|要|能|可|应|會|会)?超[过過]|未还|未付"
     ),
     "ja": re.compile(
         "問題(?:あり|ござい)ません|かまいません|構いません|すみません|申し訳(?:あり|ござい)ません"
         "|なければ|なくても|少ない|かもしれません|ではないでしょうか"
         "|しなく|まもなく|間もなく|もれなく|不要|無料|無線|無償|無制限|必ず|わず|まず|無くなり|ご遠慮なく"
-        "|問わず|未満|のない|差し支えありません|不具合|不明|不備|不良|無期限"
+        "|問わず|未満|満たない|問題がない|のない|差し支えありません|不具合|不明|不備|不良|無期限"
     ),
     "en": re.compile(
         r"not only|no matter|no problem|no later than|no more than|no less than|not exceed\w*|no extra|no "
@@ -143,7 +143,7 @@ NOT_NEGATION: dict[str, re.Pattern[str]] = {
     "fr": re.compile(
         r"non seulement|sans (?:frais|supplément|coût|intérêt\w*|surcoût|motif|problème|justification"
         r"|souci|engagement|raison)|n['’]hésitez pas|pas de problème|pas plus de"
-        r"|pas de souci|sinon|n['’]est pas nécessaire|pas besoin"
+        r"|pas de souci|sinon|n['’]est pas nécessaire|pas besoin|\bne\b[^.;!?]{1,60}\bqu(?:e\b|['’])"
     ),
 }
 
@@ -166,25 +166,27 @@ NEGATION: dict[str, re.Pattern[str]] = {
 
 NEGATION_LOOSE: dict[str, re.Pattern[str]] = {
     "zh": re.compile("不|没|沒|无|無|未|勿|免|禁|除|非|否|拒|仅|只|别|缺|少|外|停"),
-    "ja": re.compile("ません|ない|なく|なし|ず|不|無|未|外|除|禁|のみ|(?<!いた)だけ|限|断|以内|まで|でき"),
+    "ja": re.compile(
+        "ません|ない|なく|なし|ず|不|無|未|外|除|禁|のみ|(?<!いた)だけ|限|断|以内|まで|でき|控え|避け|休"
+    ),
     "en": re.compile(
         r"\b(?:no|not|non|never|without|unless|except|only|exclud\w*|free|cannot|neither|nor|un\w+"
         r"|in\w+able|less|until|up to|any|other than|but|instead|prohibit\w*|refus\w*|reject\w*|impossible"
         r"|rather|stop\w*|too late|regardless|none|nothing|\w+less|outside|exempt\w*|void|lose\w*|fail\w*"
-        r"|miss\w*)\b|n['’]t\b"
+        r"|miss\w*|otherwise|or (?:else|we)|avoid\w*|forbid\w*|forbidden|fewer|outstanding|dry)\b|n['’]t\b"
     ),
     "es": re.compile(
         r"\b(?:no|sin|nunca|salvo|excepto|solo|sólo|únicamente|tampoco|ni|gratis|gratuit\w*|excluy\w*"
-        r"|exclu\w*|ningun\w*|ningún|in\w+|des\w+|imposible|hasta|menos|nada|jamás|fuera|prohib\w*)\b"
+        r"|exclu\w*|ningun\w*|ningún|in\w+|des\w+|imposible|hasta|menos|nada|jamás|fuera|prohib\w*|contrario|evit\w*|rechac\w*)\b"
     ),
     "de": re.compile(
         r"\b(?:nicht\w*|kein\w*|ohne|nie\w*|nur|außer|ausgenommen|ausgeschlossen|un\w+|weder|noch"
         r"|kostenlos|kostenfrei|frei|lediglich|erst|ausschließlich|sonst|\w+los\w*|nichts|entfäll\w*"
-        r"|verboten)\b"
+        r"|verboten|andernfalls|vermeid\w*|weniger|höchstens)\b"
     ),
     "fr": re.compile(
         r"\b(?:ne|non|sans|sauf|excepté|hors|aucun\w*|jamais|seul\w*|uniquement|ni|gratuit\w*|in\w+|im\w+"
-        r"|exclu\w*|moins|pas|rien|interdit\w*)\b|n['’]"
+        r"|exclu\w*|moins|pas|rien|interdit\w*|sinon|défaut|évit\w*|refus\w*|maximum|fermé\w*)\b|n['’]"
     ),
     "it": re.compile(
         r"\b(?:non|senza|solo|salvo|tranne|nessun\w*|mai|esclus\w*|né|in\w+|gratuit\w*|niente)\b"
