@@ -391,11 +391,18 @@ def _propagate(found: list[Fact], text: str) -> list[Fact]:
     """Gives the numbers of a range or list the unit that stands once: ``2–4 days``, ``$20–30``."""
     for i in range(len(found) - 2, -1, -1):
         left, right = found[i], found[i + 1]
-        if left.keys or not right.keys or not p.CONNECTOR.fullmatch(text, left.end, right.start):
+        if left.keys or not right.keys:
             continue
         days = [int(value) // 100 for name, value in right.keys if name == "date"]
-        if len(days) == 1 and not left.spaced and all(1 <= v <= 31 and v == int(v) for v in left.values):
+        if (
+            len(days) == 1
+            and not left.spaced
+            and all(1 <= v <= 31 and v == int(v) for v in left.values)
+            and p.BETWEEN_DAYS.fullmatch(text, left.end, right.start)
+        ):
             found[i] = replace(left, keys=frozenset(("date", days[0] * 100 + v) for v in left.values))
+            continue
+        if not p.CONNECTOR.fullmatch(text, left.end, right.start):
             continue
         hours = all(v <= 24 and v == int(v) for v in left.values)
         keys = {(name, round(v * factor, 4)) for name, factor in _factors(right) for v in left.values}
@@ -406,7 +413,7 @@ def _propagate(found: list[Fact], text: str) -> list[Fact]:
         left, right = found[i - 1], found[i]
         month = [int(value) // 100 for name, value in left.keys if name == "date"]
         day = [value for name, value in right.keys if name == "dom"]
-        if len(month) == 1 and len(day) == 1 and p.CONNECTOR.fullmatch(text, left.end, right.start):
+        if len(month) == 1 and len(day) == 1 and p.BETWEEN_DAYS.fullmatch(text, left.end, right.start):
             found[i] = replace(right, keys=right.keys | {("date", month[0] * 100 + day[0])})
             continue
         money = {name for name, _ in left.keys}

@@ -109,6 +109,11 @@ CONNECTOR = re.compile(
     r"|à|ou|et|e|ed"
     r"|до|или|и|에서|부터|tot|en)?\s*(?:us\$|[$€£¥₩])?\s*"
 )
+BETWEEN_DAYS = re.compile(
+    r"(?:\.|er|st|nd|rd|th|º|日)?\s*(?:[-–—~〜]|至|到|から|to|through|and|bis(?: zum)?|und|a|al|y|au|et|e|до|и)\s*"
+    r"(?:the|dem|den|el|le|il|o)?\s*"
+)
+"""What stands between two days of the same month."""
 DASH = re.compile(r"\s?[-–—~〜]\s?")
 LONG_SCRIPT = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\u3000-\u30ff]")
 """Scripts without blanks between words, where a few characters say much."""

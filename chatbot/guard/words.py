@@ -173,7 +173,7 @@ NEGATION_LOOSE: dict[str, re.Pattern[str]] = {
         r"\b(?:no|not|non|never|without|unless|except|only|exclud\w*|free|cannot|neither|nor|un\w+"
         r"|in\w+able|less|until|up to|any|other than|but|instead|prohibit\w*|refus\w*|reject\w*|impossible"
         r"|rather|stop\w*|too late|regardless|none|nothing|\w+less|outside|exempt\w*|void|lose\w*|fail\w*"
-        r"|miss\w*|otherwise|or (?:else|we)|avoid\w*|forbid\w*|forbidden|fewer|outstanding|dry)\b|n['’]t\b"
+        r"|miss\w*|otherwise|or (?:else|we)|avoid\w*|forbid\w*|forbidden|fewer|outstanding)\b|n['’]t\b"
     ),
     "es": re.compile(
         r"\b(?:no|sin|nunca|salvo|excepto|solo|sólo|únicamente|tampoco|ni|gratis|gratuit\w*|excluy\w*"

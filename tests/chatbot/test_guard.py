@@ -359,3 +359,60 @@ def test_a_changed_number_before_another_script_and_a_changed_unit_of_one_are_re
     source: str, translation: str, language: str
 ) -> None:
     assert not verdict(translation, sources=(source,), language=language, kind="translation").passed
+
+
+@pytest.mark.parametrize(
+    ("source", "translation", "language"),
+    [
+        ("We try to deliver twice. Then it waits for 7 days.", "Wir versuchen es zweimal. Dann wartet es 7 Tage.", "de"),
+        ("幼猫每天喂三到四次,成年猫每天喂两次。", "Nourrissez les chatons trois à quatre fois par jour et les adultes deux fois.", "fr"),
+        ("易碎品请用泡沫包裹三层以上。", "割れ物は緩衝材で3重以上に包んでください。", "ja"),
+        ("未满16周岁须由监护人陪同。", "Les moins de 16 ans doivent être accompagnés de leur tuteur.", "fr"),
+        ("Children under 10 need an adult to swim.", "未满10岁的儿童须由成年人陪同方可游泳。", "zh"),
+        ("未满10岁的儿童须由成年人陪同方可游泳。", "Children under 10 may only swim when accompanied by an adult.", "en"),
+        ("The toy contains small parts.", "本玩具含小零件。", "zh"),
+        ("签证费一经缴纳概不退还。", "Once paid, the visa fee is not refunded.", "en"),
+        ("No appointment is needed before noon.", "中午12点前无需预约。", "zh"),
+        ("Please tell us between 1 and 7 October.", "请在10月1日至7日之间告诉我们。", "zh"),
+        ("请在10月1日至7日之间告诉我们。", "Bitte sagen Sie es uns vom 1. bis 7. Oktober.", "de"),
+        ("Sagen Sie uns bis Mittwochabend Bescheid.", "Please tell us by Wednesday evening.", "en"),
+        ("Nous torréfions tous les mardis et vendredis.", "We roast every Tuesday and Friday.", "en"),
+        ("非常抱歉给您带来不便。", "We are very sorry for the inconvenience.", "en"),
+        ("Please do not use your phone while refuelling.", "給油中は携帯電話のご使用をお控えください。", "ja"),
+        ("手提行李不得超过8公斤。", "Le bagage cabine peut peser jusqu'à 8 kg.", "fr"),
+        ("如需退货,请发邮件至returns@northlight.example,并注明订单号。", "To return an item, write to returns@northlight.example and quote your order number.", "en"),
+        ("Hold the power key for 10 seconds.", "Halten Sie die Ein-/Aus-Taste 10 Sekunden lang gedrückt.", "de"),
+        ("The pressure must be 1.2 to 1.8 bar.", "圧力は1.2〜1.8 barにしてください。", "ja"),
+        ("On Tuesdays all tickets are $7 except for 3D films.", "Dienstags kosten alle Karten 7 Dollar, davon ausgenommen sind 3D-Filme.", "de"),
+        ("Visa is accepted, cheques are not.", "Visaはご利用いただけますが、小切手はご利用いただけません。", "ja"),
+    ],
+)  # fmt: skip
+def test_honest_translations_into_other_ways_of_saying_it_go_out(
+    source: str, translation: str, language: str
+) -> None:
+    found = verdict(translation, sources=(source,), language=language, kind="translation")
+    assert found.passed, found.reasons
+
+
+@pytest.mark.parametrize(
+    ("source", "translation", "language"),
+    [
+        ("We try to deliver twice.", "Wir versuchen die Zustellung dreimal.", "de"),
+        ("幼猫每天喂三到四次。", "Nourrissez les chatons cinq fois par jour.", "fr"),
+        ("易碎品请用泡沫包裹三层以上。", "割れ物は緩衝材で5重以上に包んでください。", "ja"),
+        ("未满16周岁须由监护人陪同。", "Les moins de 18 ans doivent être accompagnés de leur tuteur.", "fr"),
+        ("未满16周岁须由监护人陪同。", "Les moins de 16 semaines doivent être accompagnés de leur tuteur.", "fr"),
+        ("Please tell us between 1 and 7 October.", "请在10月2日至7日之间告诉我们。", "zh"),
+        ("Sagen Sie uns bis Mittwochabend Bescheid.", "Please tell us by Thursday evening.", "en"),
+        ("Nous torréfions tous les mardis.", "We roast every Monday.", "en"),
+        ("No appointment is needed before noon.", "上午11点前无需预约。", "zh"),
+        ("The third day costs 20 euros.", "3ユーロです。三日目は20ユーロです。", "ja"),
+        ("Dogs are not allowed.", "Hunde dürfen mit hinein.", "de"),
+        ("Pay by card.", "Pay by Visa.", "en"),
+        ("Returns take two weeks.", "Die Rückgabe dauert zwei Tage.", "de"),
+    ],
+)  # fmt: skip
+def test_what_is_said_in_another_way_and_differs_is_still_refused(
+    source: str, translation: str, language: str
+) -> None:
+    assert not verdict(translation, sources=(source,), language=language, kind="translation").passed
