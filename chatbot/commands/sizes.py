@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, replace
@@ -44,6 +45,13 @@ def distil(
         str, typer.Option(help="Catalogue id or GGUF file of the larger model, with `+RUN` its adapter.")
     ] = _LARGE,
     model: Annotated[str, typer.Option(help="Catalogue id or GGUF file of the smaller model.")] = _SMALL,
+    translations: Annotated[
+        list[Path] | None,
+        typer.Option(help="Files of sentences in several languages; by default the shipped ones."),
+    ] = None,
+    answers: Annotated[
+        list[Path] | None, typer.Option(help="Files of answers from one entry; by default the shipped ones.")
+    ] = None,
     entries: Annotated[
         bool,
         typer.Option(help="Also the knowledge base's own answers, in the languages they are missing in."),
@@ -65,7 +73,9 @@ def distil(
 
     chosen = settings()
     base = Path(resolve_generator(model, chosen.models_dir))
-    learn, held_out = _material(chosen, per_line, most_entries if entries else 0)
+    learn, held_out = _material(chosen, per_line, translations, answers)
+    if entries and most_entries:
+        learn += _own(chosen, most_entries)
     folder = chosen.runs_dir / name
     lesson = _lesson(chosen, teacher, learn, folder)
     console.print(
@@ -196,6 +206,7 @@ def _figures(chosen: Settings, name: str, cases: Path) -> ModelFigures:
                 lambda knowledge: parts.bot(knowledge, Memory(NoHistory())),
                 parts.embedder,
                 parts.language_of,
+                lambda done, total: _tell_asked(name, done, total),
                 overheard=overheard,
                 calibration=search_calibration(parts.settings, parts.embedder),
             )
@@ -203,6 +214,16 @@ def _figures(chosen: Settings, name: str, cases: Path) -> ModelFigures:
             parts.close()
     files = [file] if adapter is None else [file, adapter]
     return figures_of(name, files, report, pace, memory.bytes)
+
+
+_TOLD = 10
+"""Cases between two lines of progress."""
+
+
+def _tell_asked(name: str, done: int, total: int) -> None:
+    """A line on the error stream, which the process shares with the one that waits for it."""
+    if done % _TOLD == 0 or done == total:
+        print(f"{name}: {done} of {total} cases", file=sys.stderr, flush=True)
 
 
 def _files(chosen: Settings, name: str) -> tuple[Path, Path | None]:
@@ -232,25 +253,32 @@ def _files(chosen: Settings, name: str) -> tuple[Path, Path | None]:
     return found, adapter
 
 
-def _material(chosen: Settings, per_line: int, most_entries: int) -> tuple[Material, Material]:
-    """What the teacher words, and what is held out."""
-    from chatbot.assembly import open_database, open_store
+def _material(
+    chosen: Settings,
+    per_line: int,
+    translations: list[Path] | None = None,
+    answers: list[Path] | None = None,
+) -> tuple[Material, Material]:
+    """What was written to learn from, and what is held out."""
     from chatbot.language import dominant_language
     from chatbot.training import DATA
-    from chatbot.training.generator.examples import Material, entry_examples
     from chatbot.training.generator.run import read_material
 
-    learn, held_out = read_material(
-        [DATA / "wording" / "parallel.jsonl"],
-        [DATA / "wording" / "answers.jsonl"],
+    return read_material(
+        translations or [DATA / "wording" / "parallel.jsonl"],
+        answers or [DATA / "wording" / "answers.jsonl"],
         lambda text: dominant_language(text, chosen.languages) or "",
         per_line,
     )
-    if not most_entries:
-        return learn, held_out
+
+
+def _own(chosen: Settings, most: int) -> Material:
+    """The knowledge base's own answers in the languages they are missing in, from all over it."""
+    from chatbot.assembly import open_database, open_store
+    from chatbot.training.generator.examples import Material, entry_examples
+
     own = entry_examples(open_store(chosen, open_database(chosen)).snapshot().entries).examples
-    step = max(1, len(own) // most_entries)
-    return learn + Material(own[::step][:most_entries], ()), held_out
+    return Material(own[:: max(1, len(own) // most)][:most], ())
 
 
 def _lesson(chosen: Settings, teacher: str, learn: Material, folder: Path) -> Lesson:
@@ -286,7 +314,7 @@ def _least_needed(base: Path, count: int) -> list[int]:
     from chatbot.training.generator.pruning import influence_of_layers, least_needed
     from chatbot.training.generator.run import load_trainable
 
-    learn, _ = _material(settings(), 1, 0)
+    learn, _ = _material(settings(), 1)
     some = learn.examples[:: max(1, len(learn.examples) // _PROBED)]
     tokenizer, model, _, _ = load_trainable(base)
     texts = [
