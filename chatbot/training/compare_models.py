@@ -15,7 +15,7 @@ from chatbot.training.evaluate import AnswerCase, AnswerReport
 from chatbot.training.report import Bars, Report, Section, Table
 from chatbot.translating import split_sentences
 
-__all__ = ["ModelFigures", "Pace", "PeakMemory", "figures_of", "pace_of", "page"]
+__all__ = ["Answered", "ModelFigures", "Pace", "PeakMemory", "figures_of", "pace_of", "page"]
 
 _PACED = 12
 """Sentences that are timed."""
@@ -31,6 +31,17 @@ class Pace:
     """Median."""
     tokens_per_s: float
     """After the first token, over all sentences."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One case as a customer saw it."""
+
+    id: str
+    language: str
+    question: str
+    answer: str
+    correct: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,8 @@ class ModelFigures:
     """Quality by the first wordings, as if there were no guard; None where nothing was worded."""
     wordings: int
     refused: int
+    answers: tuple[Answered, ...] = ()
+    """Of every case, in the order of the file."""
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -102,6 +115,7 @@ def figures_of(
         guard_off=report.guard_off if report.wordings else None,
         wordings=report.wordings,
         refused=report.refused,
+        answers=tuple(Answered(r.id, r.language, r.question, r.answer, r.correct) for r in report.results),
     )
 
 
@@ -171,5 +185,37 @@ def page(rows: Sequence[ModelFigures], cases: int) -> Report:
                     Bars({row.name: row.file_mib for row in rows}, "File, MiB"),
                 ],
             ),
+            *_side_by_side(rows),
         ],
     )  # fmt: skip
+
+
+_SHOWN = 60
+"""Answers that are shown side by side."""
+
+
+def _side_by_side(rows: Sequence[ModelFigures]) -> list[Section]:
+    """Answers that are not the same with every model; those that not all get right come first."""
+    cases = [each for each in zip(*(row.answers for row in rows), strict=True) if len({a.answer for a in each}) > 1]
+    if not cases:
+        return []
+    cases.sort(key=lambda each: (len({a.correct for a in each}) == 1, all(a.correct for a in each)))
+    return [
+        Section(
+            "Answers side by side",
+            f"{len(cases)} of {len(rows[0].answers)} answers differ; ✓ is right, ✗ wrong."
+            + (f" The first {_SHOWN} are shown." if len(cases) > _SHOWN else ""),
+            [
+                Table(
+                    ["question", *(row.name for row in rows)],
+                    [
+                        (
+                            f"{each[0].language}: {each[0].question}",
+                            *(f"{'✓' if a.correct else '✗'} {a.answer}" for a in each),
+                        )
+                        for each in cases[:_SHOWN]
+                    ],
+                )
+            ],
+        )
+    ]

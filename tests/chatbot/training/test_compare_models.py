@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import mmap
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from chatbot.generate import Generation, OnPiece
 from chatbot.prompt import Prompt
-from chatbot.training.compare_models import ModelFigures, PeakMemory, figures_of, pace_of, page
+from chatbot.training.compare_models import Answered, ModelFigures, PeakMemory, figures_of, pace_of, page
 from chatbot.training.evaluate import AnswerCase, AnswerReport
 from chatbot.training.report import write_report
 
@@ -90,3 +90,23 @@ def test_the_most_memory_is_seen_though_it_is_given_back() -> None:
             held[i] = 1
         time.sleep(0.5)
     assert memory.bytes - before.bytes > 200 << 20
+
+
+def answered(tmp_path: Path, *answers: tuple[str, bool]) -> ModelFigures:
+    said = tuple(Answered(str(n), "de", f"Frage {n}?", text, right) for n, (text, right) in enumerate(answers))
+    return replace(row(tmp_path), answers=said)
+
+
+def test_answers_that_differ_stand_side_by_side_what_only_some_get_right_first(tmp_path: Path) -> None:
+    first = answered(tmp_path, ("gleich", True), ("so", True), ("fünf Tage", True), ("<b>a</b>", False))
+    second = answered(tmp_path, ("gleich", True), ("anders", True), ("fünf Jahre", False), ("b", False))
+    write_report(page([first, second], 4), tmp_path / "p.html")
+    text = (tmp_path / "p.html").read_text()
+    assert "3 of 4 answers differ" in text
+    assert "gleich" not in text
+    assert text.index("✗ fünf Jahre") < text.index("&lt;b&gt;a&lt;/b&gt;") < text.index("✓ anders")
+
+
+def test_where_all_answer_alike_nothing_is_set_side_by_side(tmp_path: Path) -> None:
+    same = answered(tmp_path, ("gleich", True))
+    assert not [s for s in page([same, same], 1).sections if s.title == "Answers side by side"]
