@@ -171,9 +171,11 @@ dd{margin:0;font-size:19px;font-weight:600;overflow-wrap:anywhere}
 p{margin:0 0 12px;color:var(--soft)}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:14px}
-th,td{text-align:left;padding:6px 10px;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
-th{color:var(--soft);font-weight:600;white-space:nowrap}
+th,td{text-align:left;padding:6px 10px;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:break-word}
+th{color:var(--soft);font-weight:600}
+th:not(.n),td:not(.n){min-width:7em}
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+th.n{white-space:normal}
 </style></head><body><main>
 <h1>{{ title }}</h1>
 <dl>{% for name, value in summary.items() %}<div><dt>{{ name }}</dt><dd>{{ value }}</dd></div>{% endfor %}</dl>

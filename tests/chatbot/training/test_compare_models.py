@@ -93,7 +93,9 @@ def test_the_most_memory_is_seen_though_it_is_given_back() -> None:
 
 
 def answered(tmp_path: Path, *answers: tuple[str, bool]) -> ModelFigures:
-    said = tuple(Answered(str(n), "de", f"Frage {n}?", text, right) for n, (text, right) in enumerate(answers))
+    said = tuple(
+        Answered(str(n), "de", f"Frage {n}?", text, right) for n, (text, right) in enumerate(answers)
+    )
     return replace(row(tmp_path), answers=said)
 
 
