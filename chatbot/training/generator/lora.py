@@ -104,6 +104,7 @@ def train_adapter(
     from torch.utils.tensorboard import SummaryWriter
     from transformers import EarlyStoppingCallback, Trainer, TrainingArguments
     from transformers.integrations import TensorBoardCallback
+    from transformers.trainer_callback import PrinterCallback
     from transformers.trainer_utils import get_last_checkpoint
 
     if not learn or not held_out:
@@ -169,6 +170,7 @@ def train_adapter(
             EarlyStoppingCallback(early_stopping_patience=settings.patience),
         ],
     )
+    trainer.remove_callback(PrinterCallback)  # standard output is for the result
     trainer.model_accepts_loss_kwargs = (
         False  # our loss is a mean; the trainer divides by the packs of a step
     )

@@ -36,10 +36,11 @@ def train(model: Any, tokenizer: Any, examples: list[Example], folder: Path, rep
 
 
 def test_what_is_learnt_shows_in_the_held_out_loss_and_in_the_curve(
-    model: Any, tokenizer: Any, examples: list[Example], tmp_path: Path
+    model: Any, tokenizer: Any, examples: list[Example], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seen: list[Progress] = []
     trained = train(model, tokenizer, examples, tmp_path / "run", seen.append)
+    assert not capsys.readouterr().out, "standard output is for the result"
     assert trained.held_out_after < trained.held_out_before - 0.15
     assert trained.steps == seen[-1].steps
     assert trained.tokens_per_s > 0
