@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from chatbot.commands.output import AsJson, console, print_json, progress_bar, settings, stage_bars
-from chatbot.commands.sizes import add_eval_commands
+from chatbot.commands.sizes import add_eval_commands, ask
 
 if TYPE_CHECKING:
     from chatbot.training.evaluate import AnswerCase, AnswerReport
@@ -118,27 +118,13 @@ def fairness(
 
 def _asked(cases: Sequence[AnswerCase], *, guard_off: bool = False) -> AnswerReport:
     """Each case asked of a bot that knows only its knowledge."""
-    from chatbot.assembly import build_parts, search_calibration
-    from chatbot.memory import Memory, NoHistory
-    from chatbot.training.evaluate import evaluate_answers
-    from chatbot.training.overheard import Overheard
+    from chatbot.assembly import build_parts
 
     with stage_bars() as stages:
         parts = build_parts(settings(), stages)
-    overheard = Overheard(parts.generator) if guard_off and parts.generator is not None else None
-    if overheard is not None:
-        parts = replace(parts, generator=overheard)
     try:
         with progress_bar("asking") as progress:
-            return evaluate_answers(
-                cases,
-                lambda knowledge: parts.bot(knowledge, Memory(NoHistory())),
-                parts.embedder,
-                parts.language_of,
-                progress,
-                overheard,
-                search_calibration(parts.settings, parts.embedder),
-            )
+            return ask(parts, cases, progress, guard_off=guard_off)
     finally:
         parts.close()
 

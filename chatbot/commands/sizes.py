@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, replace
@@ -18,11 +19,13 @@ from chatbot.errors import BadRequestError, ModelError
 from chatbot.settings import Settings
 
 if TYPE_CHECKING:
+    from chatbot.assembly import Parts
     from chatbot.training.compare_models import ModelFigures
+    from chatbot.training.evaluate import AnswerCase, AnswerReport
     from chatbot.training.generator.examples import Material
     from chatbot.training.generator.teacher import Lesson
 
-__all__ = ["add_eval_commands", "add_train_commands"]
+__all__ = ["add_eval_commands", "add_train_commands", "ask", "written_material"]
 
 _SMALL = "qwen2.5-coder-0.5b-instruct-q4"
 _LARGE = "qwen2.5-coder-1.5b-instruct-q4"
@@ -73,7 +76,7 @@ def distil(
 
     chosen = settings()
     base = Path(resolve_generator(model, chosen.models_dir))
-    learn, held_out = _material(chosen, per_line, translations, answers)
+    learn, held_out = written_material(chosen, per_line, translations, answers)
     if entries and most_entries:
         learn += _own(chosen, most_entries)
     folder = chosen.runs_dir / name
@@ -183,11 +186,9 @@ def models(
 
 def _figures(chosen: Settings, name: str, cases: Path) -> ModelFigures:
     """One model's row; runs in a process of its own."""
-    from chatbot.assembly import build_parts, search_calibration
-    from chatbot.memory import Memory, NoHistory
+    from chatbot.assembly import build_parts
     from chatbot.training.compare_models import PeakMemory, figures_of, pace_of
-    from chatbot.training.evaluate import evaluate_answers, read_cases
-    from chatbot.training.overheard import Overheard
+    from chatbot.training.evaluate import read_cases
 
     file, adapter = _files(chosen, name)
     generator = chosen.generator.model_copy(
@@ -199,21 +200,38 @@ def _figures(chosen: Settings, name: str, cases: Path) -> ModelFigures:
         try:
             assert parts.generator is not None
             pace = pace_of(parts.generator, asked)
-            overheard = Overheard(parts.generator)
-            parts = replace(parts, generator=overheard)
-            report = evaluate_answers(
-                asked,
-                lambda knowledge: parts.bot(knowledge, Memory(NoHistory())),
-                parts.embedder,
-                parts.language_of,
-                lambda done, total: _tell_asked(name, done, total),
-                overheard=overheard,
-                calibration=search_calibration(parts.settings, parts.embedder),
-            )
+            report = ask(parts, asked, lambda done, total: _tell_asked(name, done, total), guard_off=True)
         finally:
             parts.close()
     files = [file] if adapter is None else [file, adapter]
     return figures_of(name, files, report, pace, memory.bytes)
+
+
+def ask(
+    parts: Parts, cases: Sequence[AnswerCase], progress: Callable[[int, int], None], *, guard_off: bool
+) -> AnswerReport:
+    """Each case asked of a bot that knows only its knowledge.
+
+    Args:
+        guard_off: judge also what the generator says before the guard, where there is one.
+    """
+    from chatbot.assembly import search_calibration
+    from chatbot.memory import Memory, NoHistory
+    from chatbot.training.evaluate import evaluate_answers
+    from chatbot.training.overheard import Overheard
+
+    overheard = Overheard(parts.generator) if guard_off and parts.generator is not None else None
+    if overheard is not None:
+        parts = replace(parts, generator=overheard)
+    return evaluate_answers(
+        cases,
+        lambda knowledge: parts.bot(knowledge, Memory(NoHistory())),
+        parts.embedder,
+        parts.language_of,
+        progress,
+        overheard,
+        search_calibration(parts.settings, parts.embedder),
+    )
 
 
 _TOLD = 10
@@ -253,7 +271,7 @@ def _files(chosen: Settings, name: str) -> tuple[Path, Path | None]:
     return found, adapter
 
 
-def _material(
+def written_material(
     chosen: Settings,
     per_line: int,
     translations: list[Path] | None = None,
@@ -314,7 +332,7 @@ def _least_needed(base: Path, count: int) -> list[int]:
     from chatbot.training.generator.pruning import influence_of_layers, least_needed
     from chatbot.training.generator.run import load_trainable
 
-    learn, _ = _material(settings(), 1)
+    learn, _ = written_material(settings(), 1)
     some = learn.examples[:: max(1, len(learn.examples) // _PROBED)]
     tokenizer, model, _, _ = load_trainable(base)
     texts = [

@@ -350,21 +350,15 @@ def generator(
     as_json: AsJson = False,
 ) -> None:
     """Fine-tune the generator with low-rank adapters; can be stopped and gone on with."""
-    from chatbot.language import dominant_language
     from chatbot.models import chosen_generator, resolve_generator
     from chatbot.training.generator.lora import LoraSettings
-    from chatbot.training.generator.run import read_material, train_generator
+    from chatbot.training.generator.run import train_generator
     from chatbot.training.generator.run_report import report_run
 
     chosen = settings()
     base_name = chosen_generator(model or chosen.generator.model).model
     base = Path(resolve_generator(base_name, chosen.models_dir))
-    learn, held_out = read_material(
-        translations or [DATA / "wording" / "parallel.jsonl"],
-        answers or [DATA / "wording" / "answers.jsonl"],
-        lambda text: dominant_language(text, chosen.languages) or "",
-        per_line,
-    )
+    learn, held_out = sizes.written_material(chosen, per_line, translations, answers)
     run = train_generator(
         base,
         base_name if base_name == base.parent.name else base.name,
