@@ -35,6 +35,7 @@ from chatbot.intent_fit import (
 from chatbot.payload import OPENINGS
 from chatbot.turn import Intent, Route
 from knowledge_base.normalise import key
+from knowledge_base.whole_file import whole_file
 
 __all__ = ["OUT_OF_SCOPE", "IntentClassifier", "IntentModel", "IntentPrediction"]
 
@@ -183,9 +184,8 @@ class IntentModel:
             "sha256": _digest(arrays),
             **(notes or {}),
         }
-        beside = folder / "manifest.json.part"
-        beside.write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
-        beside.replace(folder / "manifest.json")
+        with whole_file(folder / "manifest.json") as part:
+            part.write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path, fingerprint: str) -> IntentModel:

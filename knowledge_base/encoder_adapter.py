@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowledge_base.errors import KnowledgeError
+from knowledge_base.whole_file import whole_file
 
 __all__ = ["ADAPTER", "EncoderAdapter", "EncoderManifest", "add_to", "quick_digest", "weights_digest"]
 
@@ -65,9 +66,8 @@ class EncoderAdapter:
             for name, pair in self.matrices.items()
             for side, matrix in zip(("down", "up"), pair, strict=True)
         }
-        part = path.with_suffix(".part")
-        part.write_bytes(save(tensors, {_FIELD: json.dumps(asdict(self.manifest))}))
-        part.replace(path)
+        with whole_file(path) as part:
+            part.write_bytes(save(tensors, {_FIELD: json.dumps(asdict(self.manifest))}))
 
     @classmethod
     def load(cls, path: Path) -> EncoderAdapter:

@@ -16,6 +16,7 @@ from typing import Literal
 
 from chatbot.errors import ModelError
 from chatbot.models.catalogue import CATALOGUE, Model, ModelFile
+from knowledge_base.whole_file import whole_file
 
 __all__ = [
     "STAMP",
@@ -159,9 +160,8 @@ def write_stamp(model: Model, folder: Path) -> None:
         status = (folder / file.name).stat()
         files[file.name] = {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": file.sha256}
     text = json.dumps({"model": model.id, "files": files}, indent=2) + "\n"
-    beside = folder / f"{STAMP}.new"
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(folder / STAMP)
+    with whole_file(folder / STAMP) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def sha256_of(path: Path, report: Report | None = None) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from gguf import GGUFReader, GGUFValueType, GGUFWriter
+
+from knowledge_base.whole_file import whole_file
 
 __all__ = ["written_like"]
 
@@ -21,21 +21,14 @@ def written_like(reader: GGUFReader, target: Path, layers: int | None = None) ->
         layers: how many the new file has; None: as many.
     """
     architecture = str(reader.fields["general.architecture"].contents())
-    handle, name = tempfile.mkstemp(prefix=target.name + ".", dir=target.parent)
-    os.close(handle)
-    try:
-        writer = GGUFWriter(name, architecture)
+    with whole_file(target) as part:
+        writer = GGUFWriter(part, architecture)
         _copy_metadata(reader, writer, architecture, layers)
         yield writer
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _copy_metadata(reader: GGUFReader, writer: GGUFWriter, architecture: str, layers: int | None) -> None:

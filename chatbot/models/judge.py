@@ -16,6 +16,7 @@ from chatbot.models.gguf_reading import GgufFile
 from chatbot.models.probe import Probe, write_judge
 from chatbot.models.resolve import resolve_generator
 from chatbot.prompt import FORMAT_VERSION
+from knowledge_base.whole_file import whole_file
 
 __all__ = ["JUDGE_BASE", "probe_fingerprint", "resolve_judge", "shipped_probe"]
 
@@ -85,9 +86,8 @@ def _stamp(path: Path, sha256: str) -> None:
     """Notes size and time of a file whose bytes are known to be right."""
     status = path.stat()
     noted = {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": sha256}
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(noted), encoding="utf-8")
-    part.replace(path.with_suffix(".json"))
+    with whole_file(path.with_suffix(".json")) as part:
+        part.write_text(json.dumps(noted), encoding="utf-8")
 
 
 def _is_whole(path: Path) -> bool:

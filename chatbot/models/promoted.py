@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Literal
 
 from chatbot.errors import ModelError
+from knowledge_base.whole_file import whole_file
 
 __all__ = ["SERVED", "AdapterKind", "promote", "promoted", "roll_back"]
 
@@ -74,8 +73,7 @@ def _read(folder: Path) -> dict[AdapterKind, list[str]]:
 def _write(folder: Path, served: dict[AdapterKind, list[str]]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
-            file.write(json.dumps(served, indent=1))
-        os.replace(file.name, folder / SERVED)
+        with whole_file(folder / SERVED) as part:
+            part.write_text(json.dumps(served, indent=1), encoding="utf-8")
     except OSError as error:
         raise ModelError(f"{folder / SERVED} cannot be written ({error.strerror or error})") from error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +9,8 @@ from typing import Any
 
 from jinja2 import Environment
 from markupsafe import Markup
+
+from knowledge_base.whole_file import whole_file
 
 __all__ = ["Bars", "Curves", "Matrix", "Report", "Section", "Table", "write_report"]
 
@@ -88,14 +88,8 @@ def write_report(report: Report, path: Path) -> None:
     page = Environment(autoescape=True).from_string(_PAGE)
     html = page.render(title=report.title, summary=report.summary, sections=sections, number=_is_number)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(html)
-        Path(part).chmod(0o644)
-        os.replace(part, path)
-    finally:
-        Path(part).unlink(missing_ok=True)
+    with whole_file(path) as part:
+        part.write_text(html, encoding="utf-8")
 
 
 def _picture(part: Bars | Curves | Matrix, before: list[Markup]) -> Markup:

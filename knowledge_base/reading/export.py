@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from knowledge_base.entry import Entry
 from knowledge_base.errors import KnowledgeError
 from knowledge_base.reading.formulas import guarded
 from knowledge_base.reading.rows import COLUMNS
+from knowledge_base.whole_file import whole_file
 
 __all__ = ["write_entries"]
 
@@ -44,12 +44,10 @@ def write_entries(path: Path, entries: Sequence[Entry]) -> None:
         data = json.dumps([_record(entry) for entry in entries], ensure_ascii=False, indent=1) + "\n"
     else:
         data = _yaml(entries, path)
-    beside = path.with_name(path.name + ".part")
     try:
-        beside.write_text(data, encoding="utf-8", newline="")
-        os.replace(beside, path)
+        with whole_file(path) as part:
+            part.write_text(data, encoding="utf-8", newline="")
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise KnowledgeError(
             f"{path}: cannot be written ({error.strerror}); check folder and permissions"
         ) from error

@@ -7,8 +7,6 @@ for each adapted matrix ``<tensor>.lora_a`` (rank, in) and ``<tensor>.lora_b`` (
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from chatbot.models.adapter import AdapterManifest, manifest_fields
 from chatbot.models.probe import ADAPTED
+from knowledge_base.whole_file import whole_file
 
 __all__ = ["tensor_name", "write_adapter"]
 
@@ -56,9 +55,7 @@ def write_adapter(
         OSError: there is no room or no right to write.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(handle)
-    try:
+    with whole_file(path) as part:
         writer = GGUFWriter(part, architecture)
         writer.add_type("adapter")
         writer.add_string("adapter.type", "lora")
@@ -72,7 +69,3 @@ def write_adapter(
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
-        Path(part).chmod(0o644)
-        os.replace(part, path)
-    finally:
-        Path(part).unlink(missing_ok=True)
