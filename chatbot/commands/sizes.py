@@ -71,15 +71,18 @@ def distil(
     """Let a larger model teach a smaller one; the guard stands between them."""
     from chatbot.models import resolve_generator
     from chatbot.training.generator.lora import LoraSettings
+    from chatbot.training.generator.room import check_generator_room
     from chatbot.training.generator.run import train_generator
     from chatbot.training.generator.run_report import report_run
 
     chosen = settings()
     base = Path(resolve_generator(model, chosen.models_dir))
+    folder = chosen.runs_dir / name
+    lora = LoraSettings(epochs=epochs, rank=rank, alpha=2.0 * rank, rate=rate)
+    check_generator_room(base, folder, lora)  # not after an hour of teaching
     learn, held_out = written_material(chosen, per_line, translations, answers)
     if entries and most_entries:
         learn += _own(chosen, most_entries)
-    folder = chosen.runs_dir / name
     lesson = _lesson(chosen, teacher, learn, folder)
     console.print(
         f"{lesson.asked} texts worded by the teacher, {lesson.passed} let out by the guard; of the others "
@@ -92,7 +95,7 @@ def distil(
         replace(lesson.material, dropped=learn.dropped),
         held_out,
         folder,
-        LoraSettings(epochs=epochs, rank=rank, alpha=2.0 * rank, rate=rate),
+        lora,
         tell_steps,
         {"teacher": teacher, "teacher_texts": lesson.asked, "teacher_passed": lesson.passed},
     )

@@ -9,7 +9,6 @@ that are gone.
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,8 +19,9 @@ from gguf.quants import dequantize, quantize
 from chatbot.errors import BadRequestError, ModelError
 from chatbot.models.gguf_reading import GgufFile
 from chatbot.models.gguf_writing import written_like
+from chatbot.models.room import check_disk
 
-__all__ = ["LEVELS", "compress", "layer_count"]
+__all__ = ["LEVELS", "compress", "layer_count", "opened"]
 
 LEVELS = {
     name: GGMLQuantizationType[name.upper()] for name in ("q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "f16")
@@ -38,7 +38,7 @@ def layer_count(base: Path) -> int:
     Raises:
         ModelError: it is no model of a kind that has layers.
     """
-    reader = _opened(base)
+    reader = opened(base)
     return len(_layers(reader, base))
 
 
@@ -63,7 +63,7 @@ def compress(
         raise BadRequestError(f"{level!r} is no level; expected one of {', '.join(LEVELS)}")
     if base.resolve() == target.resolve():
         raise BadRequestError(f"{target} is the model itself; give another file to write to")
-    reader = _opened(base)
+    reader = opened(base)
     there = _layers(reader, base)
     gone = set(without)
     if not gone <= set(there) or len(gone) >= len(there):
@@ -94,7 +94,12 @@ def compress(
         ) from error
 
 
-def _opened(base: Path) -> GgufFile:
+def opened(base: Path) -> GgufFile:
+    """A model file, opened.
+
+    Raises:
+        ModelError: it is missing, or none.
+    """
     try:
         return GgufFile(base)
     except (OSError, ValueError, KeyError, IndexError) as error:
@@ -112,9 +117,4 @@ def _check_room(base: Path, target: Path, reader: GgufFile, level: str) -> None:
     weights = sum(int(tensor.n_elements) for tensor in reader.tensors)
     needed = int(weights * _BITS[level] / 8) if level else base.stat().st_size
     target.parent.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(target.parent).free
-    if free < needed:
-        raise ModelError(
-            f"{target} needs about {needed >> 20} MB, {free >> 20} MB are free in {target.parent}; free some space "
-            "or give another folder"
-        )
+    check_disk(target.name, target.parent, needed, "give another folder")

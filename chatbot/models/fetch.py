@@ -22,6 +22,7 @@ from chatbot.models import e5
 from chatbot.models.catalogue import Download, HubFile, Model, ModelFile
 from chatbot.models.disk import find_model, is_whole, model_folder, sha256_of, write_stamp
 from chatbot.models.parts import Piece, SourceError, fetch_pieces, find_missing
+from chatbot.models.room import free_bytes
 
 __all__ = ["PullState", "pull"]
 
@@ -310,11 +311,6 @@ class _Pull:
             target.rename(old)
         folder.rename(target)
         _sync(self.models_dir)
-
-
-def free_bytes(folder: Path) -> int:
-    """Free disk at ``folder`` for this user, in bytes."""
-    return shutil.disk_usage(folder).free
 
 
 def download_from_hub(file: HubFile, folder: Path) -> Path:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from chatbot.models import CATALOGUE, JUDGE_BASE, resolve_generator
+from chatbot.models.compress import opened
+from chatbot.models.room import check_memory
 from chatbot.training.judge import (
     CalibrationReport,
     Case,
@@ -26,6 +28,8 @@ from knowledge_base.entry import Entry
 __all__ = ["PROBE_FILE", "held_out_cases", "train_judge"]
 
 PROBE_FILE = "judge_probe.npz"
+_WORKING_BYTES = 3 << 30
+"""For what the frozen layers made of every pair, gradients and Python itself."""
 _HELD_OUT = 5
 """Every fifth knowledge base of a language calibrates and is not trained on."""
 
@@ -54,7 +58,14 @@ def train_judge(
 
     The calibration, and every figure of the report, comes from knowledge bases
     that the judge has not seen.
+
+    Raises:
+        BadRequestError: a file is not of the form expected.
+        ModelError: there is too little memory, or the base model is not there.
     """
+    base = Path(resolve_generator(JUDGE_BASE, models_dir))
+    weights = sum(int(tensor.n_elements) for tensor in opened(base).tensors)
+    check_memory("training the answer judge", 4 * weights + _WORKING_BYTES, "use a machine with more of it")
     written = read_knowledge(data)
     embedder = RememberingEmbedder(embedder)
     remember(embedder, written, shop)
@@ -63,7 +74,6 @@ def train_judge(
     calibrating = held_out_cases(written)
     held_out = calibrating | {case.id for case in natural.held_out}
     cases = [*written, *natural.train, *natural.held_out]
-    base = Path(resolve_generator(JUDGE_BASE, models_dir))
     pairs = pairs_of(cases, embedder, held_out)
     tuned = tune_judge(
         cases,

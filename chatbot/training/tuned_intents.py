@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from chatbot.intent import IntentModel
 from chatbot.intent_fit import OUT_OF_SCOPE_LABELS, Scored
-from chatbot.training.encoder import EncoderSettings, tune_on_labels
+from chatbot.training.encoder import EncoderSettings, check_encoder_memory, tune_on_labels
 from chatbot.training.parts import stratified_parts
 from knowledge_base.embed import Embedder, SentenceEmbedder
 
@@ -47,7 +47,9 @@ def fit_tuned(
 
     Raises:
         BadRequestError: no label has two examples.
+        ModelError: there is too little memory.
     """
+    check_encoder_memory()
     chosen = settings or EncoderSettings()
     parts = stratified_parts(labels, _FOLDS_OF_MANY if len(labels) > _MANY else _FOLDS, _SEED)
     names = sorted({label for label in labels if label not in OUT_OF_SCOPE_LABELS})

@@ -1,7 +1,7 @@
 """Fine-tuning the sentence encoder: on labels, and on texts that mean the same."""
 
 from chatbot.training.encoder.classes import tune_on_labels
-from chatbot.training.encoder.lowrank import EncoderProgress, EncoderSettings
+from chatbot.training.encoder.lowrank import EncoderProgress, EncoderSettings, check_encoder_memory
 from chatbot.training.encoder.meanings import (
     Meaning,
     Other,
@@ -19,6 +19,7 @@ __all__ = [
     "Meaning",
     "Other",
     "anchors_found",
+    "check_encoder_memory",
     "fingerprint_of",
     "meanings_of_entries",
     "meanings_of_lines",

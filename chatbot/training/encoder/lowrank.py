@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chatbot.models.room import check_memory
 from chatbot.training.precision import half_is_faster
 from knowledge_base.encoder_adapter import add_to
 
-__all__ = ["EncoderProgress", "EncoderSettings", "adapted", "descend", "embed"]
+__all__ = ["EncoderProgress", "EncoderSettings", "adapted", "check_encoder_memory", "descend", "embed"]
 
 Floats = NDArray[np.float32]
 
@@ -55,6 +56,17 @@ class EncoderProgress:
 
 
 Report = Callable[[EncoderProgress], None]
+_WORKING_BYTES = 2 << 30
+"""For activations, gradients and the optimiser of a small encoder."""
+
+
+def check_encoder_memory() -> None:
+    """Says before anything begins if there is too little memory to tune an encoder that is loaded.
+
+    Raises:
+        ModelError: there is.
+    """
+    check_memory("tuning the encoder", _WORKING_BYTES, "do without tuning: the encoder works as it is")
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from chatbot.errors import BadRequestError
-from chatbot.training.encoder.lowrank import EncoderProgress, EncoderSettings
+from chatbot.models.room import check_disk
+from chatbot.training.encoder.lowrank import EncoderProgress, EncoderSettings, check_encoder_memory
 from chatbot.training.encoder.meanings import (
     Meaning,
     anchors_found,
@@ -30,6 +31,8 @@ __all__ = ["EncoderRun", "train_encoder"]
 _FEWEST = 20
 """Meanings below which nothing is learnt that could be measured."""
 _SHOWN = 40
+_RUN_BYTES = 100 << 20
+"""Adapter, report, and the index that serves with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ def train_encoder(
 
     Raises:
         BadRequestError: there is too little to learn from.
+        ModelError: there is too little memory or disk.
         OSError: there is no room or no right to write.
     """
     chosen = settings or EncoderSettings()
@@ -82,6 +86,8 @@ def train_encoder(
             f"{len(meanings)} questions stand in more than one wording; expected at least {_FEWEST}: add variants or "
             "translations to the entries, or give files of questions in several languages"
         )
+    check_encoder_memory()
+    check_disk("a run of the encoder", folder, _RUN_BYTES, "set KEFU_DATA_DIR to another folder")
     began, start = time.time(), time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / METRICS).unlink(missing_ok=True)

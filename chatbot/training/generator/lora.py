@@ -29,6 +29,8 @@ __all__ = ["LoraSettings", "Progress", "Trained", "loss_of", "train_adapter", "w
 Floats = NDArray[np.float32]
 CHECKPOINTS = "checkpoints"
 TENSORBOARD = "tensorboard"
+KEPT_CHECKPOINTS = 2
+"""On disk at a time: the last one and the best; while one is written there is one more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ def train_adapter(
         save_strategy="steps",
         eval_steps=every,
         save_steps=every,
-        save_total_limit=2,
+        save_total_limit=KEPT_CHECKPOINTS,
         load_best_model_at_end=True,
         metric_for_best_model="eval_loss",
         greater_is_better=False,

@@ -25,14 +25,11 @@ from chatbot.training.generator.examples import (
     translation_examples,
 )
 from chatbot.training.generator.lora import LoraSettings, Progress, train_adapter
+from chatbot.training.generator.room import check_generator_memory, check_generator_room
 from chatbot.training.precision import half_is_faster
 from chatbot.training.runs import RUN
 
 __all__ = ["Run", "load_trainable", "read_material", "train_generator"]
-
-_BYTES_A_WEIGHT = {"bfloat16": 2, "float32": 4}
-_ROOM_BYTES = 3 << 30
-"""For activations, gradients and Python itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +100,7 @@ def train_generator(
         raise BadRequestError(
             "the files hold no example that can be learnt from; expected at least some dozens"
         )
+    check_generator_room(base, folder, chosen)
     tokenizer, model, device, dtype = load_trainable(base)
     trained = train_adapter(model, tokenizer, learn.examples, held_out.examples, folder, chosen, report)
     data = fingerprint_of(learn.examples)
@@ -154,8 +152,7 @@ def load_trainable(base: Path) -> tuple[Any, Any, str, str]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.bfloat16 if device == "cuda" or half_is_faster() else torch.float32
     name = str(dtype).removeprefix("torch.")
-    if device == "cpu":
-        _check_memory(base, _BYTES_A_WEIGHT[name])
+    check_generator_memory(base)
     source = {"pretrained_model_name_or_path": str(base.parent), "gguf_file": base.name}
     try:
         tokenizer = AutoTokenizer.from_pretrained(**source)
@@ -165,18 +162,3 @@ def load_trainable(base: Path) -> tuple[Any, Any, str, str]:
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"{base} cannot be read for training ({type(error).__name__}: {error})") from error
     return tokenizer, model.to(device), platform.machine() if device == "cpu" else device, name
-
-
-def _check_memory(base: Path, bytes_a_weight: int) -> None:
-    """Says before anything is loaded if it cannot fit."""
-    import psutil
-
-    # A file of four and a half bits a weight, unpacked.
-    needed = int(base.stat().st_size / 4.85 * 8 * bytes_a_weight) + _ROOM_BYTES
-    free = psutil.virtual_memory().available
-    if free < needed:
-        raise ModelError(
-            f"training {base.name} needs about {needed / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are "
-            "free; stop what else runs (the service, too), or train the smaller model: "
-            "--model qwen2.5-coder-0.5b-instruct-q4"
-        )

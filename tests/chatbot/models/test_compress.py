@@ -73,7 +73,7 @@ def test_too_little_room_is_said_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = base_file(tmp_path / "base.gguf")
-    monkeypatch.setattr("chatbot.models.compress.shutil.disk_usage", lambda _folder: _Usage())
+    monkeypatch.setattr("chatbot.models.room.shutil.disk_usage", lambda _folder: _Usage())
     with pytest.raises(ModelError, match="free some space"):
         compress(base, tmp_path / "out.gguf", "q8_0")
     assert not (tmp_path / "out.gguf").exists()

@@ -1,0 +1,94 @@
+"""What training a generator takes of memory and disk, from the model's file alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+from chatbot.models import CATALOGUE
+from chatbot.models.compress import opened
+from chatbot.models.probe import ADAPTED
+from chatbot.models.room import check_disk, check_memory, free_memory
+from chatbot.training.generator.lora import KEPT_CHECKPOINTS, LoraSettings
+from chatbot.training.precision import half_is_faster
+
+__all__ = ["check_generator_memory", "check_generator_room"]
+
+_BITS_A_WEIGHT = 5.0
+"""The least that the catalogue's files have."""
+_WORKING_BYTES = 3 << 30
+"""For activations, gradients and Python itself."""
+_BYTES_A_PARAMETER = 12
+"""A checkpoint holds each in single precision, and two means of the optimiser."""
+_LOG_BYTES = 50 << 20
+"""Metrics, TensorBoard's logs, report, adapter."""
+
+
+def check_generator_room(base: Path, folder: Path, settings: LoraSettings) -> None:
+    """Says before anything is loaded if a run cannot fit.
+
+    Args:
+        base: GGUF file of the model.
+        folder: of the run; need not be there.
+
+    Raises:
+        ModelError: memory or disk do not suffice, or the file cannot be read.
+    """
+    kept = (
+        settings.rank
+        * _adapted(opened(base).tensors, settings.targets)
+        * _BYTES_A_PARAMETER
+        * (KEPT_CHECKPOINTS + 1)
+    )
+    check_disk(
+        f"training {base.name} with rank {settings.rank}",
+        folder,
+        kept + _LOG_BYTES,
+        f"take a smaller --rank (half of it needs {max(1, (kept // 2 + _LOG_BYTES) >> 20)} MB)",
+    )
+    check_generator_memory(base)
+
+
+def check_generator_memory(base: Path) -> None:
+    """The same for memory alone; a GPU tells by itself what it cannot hold.
+
+    Raises:
+        ModelError: it does not suffice, or the file cannot be read.
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        weights = sum(int(tensor.n_elements) for tensor in opened(base).tensors)
+        check_memory(f"training {base.name}", _memory(weights), _what_fits())
+
+
+def _memory(weights: int) -> int:
+    """Bytes that training so many weights takes on the CPU."""
+    return weights * (2 if half_is_faster() else 4) + _WORKING_BYTES
+
+
+def _what_fits() -> str:
+    """The largest model of the catalogue that can be trained here."""
+    needs = {
+        model.id: _memory(int(model.files[0].bytes * 8 / _BITS_A_WEIGHT))
+        for model in CATALOGUE.values()
+        if model.kind == "generator"
+    }
+    free = free_memory()
+    fitting = [name for name, need in needs.items() if need <= free]
+    if fitting:
+        return f"train a smaller model: --model {max(fitting, key=needs.__getitem__)}"
+    least = min(needs, key=needs.__getitem__)
+    return f"use a machine with more of it: even {least} needs {needs[least] / 2**30:.1f} GiB"
+
+
+def _adapted(tensors: Iterable[Any], targets: Collection[str]) -> int:
+    """Sum of both sides of all matrices that get an adapter."""
+    names = {gguf for place, gguf in ADAPTED.items() if place.rpartition(".")[2] in targets}
+    return sum(
+        int(sum(tensor.shape))
+        for tensor in tensors
+        if (found := re.fullmatch(r"blk\.\d+\.(.+)", str(tensor.name))) and found[1] in names
+    )
