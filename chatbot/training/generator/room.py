@@ -10,7 +10,7 @@ from typing import Any
 from chatbot.models import CATALOGUE
 from chatbot.models.compress import opened
 from chatbot.models.probe import ADAPTED
-from chatbot.models.room import check_disk, check_memory, free_memory
+from chatbot.models.room import check_disk, check_memory, free_bytes, free_memory
 from chatbot.training.generator.lora import KEPT_CHECKPOINTS, LoraSettings
 from chatbot.training.precision import half_is_faster
 
@@ -36,17 +36,14 @@ def check_generator_room(base: Path, folder: Path, settings: LoraSettings) -> No
     Raises:
         ModelError: memory or disk do not suffice, or the file cannot be read.
     """
-    kept = (
-        settings.rank
-        * _adapted(opened(base).tensors, settings.targets)
-        * _BYTES_A_PARAMETER
-        * (KEPT_CHECKPOINTS + 1)
-    )
+    sizes = _adapted(opened(base).tensors, settings.targets)
+    of_rank = sizes * _BYTES_A_PARAMETER * (KEPT_CHECKPOINTS + 1)
+    fitting = (free_bytes(folder) - _LOG_BYTES) // of_rank
     check_disk(
         f"training {base.name} with rank {settings.rank}",
         folder,
-        kept + _LOG_BYTES,
-        f"take a smaller --rank (half of it needs {max(1, (kept // 2 + _LOG_BYTES) >> 20)} MB)",
+        settings.rank * of_rank + _LOG_BYTES,
+        f"take --rank {fitting}" if fitting > 0 else "set KEFU_DATA_DIR to another folder",
     )
     check_generator_memory(base)
 
