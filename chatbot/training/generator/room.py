@@ -18,8 +18,10 @@ __all__ = ["check_generator_memory", "check_generator_room"]
 
 _BITS_A_WEIGHT = 5.0
 """The least that the catalogue's files have."""
-_WORKING_BYTES = 3 << 30
-"""For activations, gradients and Python itself."""
+_WORKING = 1.75
+"""Of the weights' own bytes, with the activations of a pack and their gradients; measured with the 1.5B model."""
+_REST_BYTES = 2 << 30
+"""The vocabulary's scores, Python and its libraries."""
 _BYTES_A_PARAMETER = 12
 """A checkpoint holds each in single precision, and two means of the optimiser."""
 _LOG_BYTES = 50 << 20
@@ -63,7 +65,7 @@ def check_generator_memory(base: Path) -> None:
 
 def _memory(weights: int) -> int:
     """Bytes that training so many weights takes on the CPU."""
-    return weights * (2 if half_is_faster() else 4) + _WORKING_BYTES
+    return int(weights * (2 if half_is_faster() else 4) * _WORKING) + _REST_BYTES
 
 
 def _what_fits() -> str:

@@ -42,7 +42,7 @@ def test_what_fits_is_let_through(tmp_path: Path) -> None:
     ("memory", "told"),
     [
         (1 * GIB, r"1\.0 GiB are free; .* even qwen2\.5-coder-0\.5b-instruct-q4 needs"),
-        (int(2.9 * GIB), "use a machine with more of it"),
+        (int(1.9 * GIB), "use a machine with more of it"),
     ],
 )
 def test_too_little_memory_names_what_would_fit(
@@ -56,7 +56,7 @@ def test_too_little_memory_names_what_would_fit(
 def test_a_large_model_is_told_the_smaller_one_that_fits(
     tmp_path: Path, machine: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine.memory = 7 * GIB
+    machine.memory = 8 * GIB
     many = SimpleNamespace(n_elements=3_000_000_000, name="blk.0.attn_q.weight", shape=(8, 8))
     monkeypatch.setattr(
         "chatbot.training.generator.room.opened", lambda _base: SimpleNamespace(tensors=[many])
