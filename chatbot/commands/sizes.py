@@ -167,8 +167,8 @@ def models(
                 raise ModelError(
                     f"the process that ran {name} ended (too little memory?); the models before it are fine"
                 ) from error
-    if report is not None:
-        write_report(page(rows, count), report)
+        if report is not None:  # what is known is kept, should a later model fail
+            write_report(page(rows, count), report)
     if as_json:
         print_json({"cases": count, "models": [row.as_json() for row in rows]})
         return
