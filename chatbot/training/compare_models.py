@@ -65,6 +65,12 @@ class ModelFigures:
     answers: tuple[Answered, ...] = ()
     """Of every case, in the order of the file."""
 
+    @property
+    def label(self) -> str:
+        """The name without the folders of files; a page is no place for long paths."""
+        model, plus, run = self.name.partition("+")
+        return Path(model).name + plus + Path(run).name
+
     def as_json(self) -> dict[str, Any]:
         """For ``--json``."""
         return asdict(self)
@@ -156,15 +162,15 @@ def page(rows: Sequence[ModelFigures], cases: int) -> Report:
                 "Each model words what the same cases ask for, in a process of its own. «Correct», «faithful» and "
                 "«language» as customers see it, then by the first wordings, before the guard has its say.",
                 [
-                    Table(["", *(row.name for row in rows)], _figures(rows)),
+                    Table(["", *(row.label for row in rows)], _figures(rows)),
                 ],
             ),
             Section(
                 "Speed and size",
                 "",
                 [
-                    Bars({row.name: row.tokens_per_s for row in rows}, "Tokens a second"),
-                    Bars({row.name: row.file_mib for row in rows}, "File, MiB"),
+                    Bars({row.label: row.tokens_per_s for row in rows}, "Tokens a second"),
+                    Bars({row.label: row.file_mib for row in rows}, "File, MiB"),
                 ],
             ),
             *_side_by_side(rows),
@@ -210,7 +216,7 @@ def _side_by_side(rows: Sequence[ModelFigures]) -> list[Section]:
             + (f" The first {_SHOWN} are shown." if len(cases) > _SHOWN else ""),
             [
                 Table(
-                    ["question", *(row.name for row in rows)],
+                    ["question", *(row.label for row in rows)],
                     [
                         (
                             f"{each[0].language}: {each[0].question}",

@@ -82,6 +82,15 @@ def test_the_page_shows_every_model(tmp_path: Path) -> None:
     assert "–" in text
 
 
+def test_a_page_names_files_without_their_folders(tmp_path: Path) -> None:
+    long = "/srv/models/of/ours/small.gguf+/srv/training/ours/adapter.gguf"
+    rows = [replace(row(tmp_path), name=long), replace(row(tmp_path), name="catalogue-id+run")]
+    assert [each.label for each in rows] == ["small.gguf+adapter.gguf", "catalogue-id+run"]
+    write_report(page(rows, 4), tmp_path / "p.html")
+    assert "/srv/" not in (tmp_path / "p.html").read_text(encoding="utf-8")
+    assert rows[0].as_json()["name"] == long
+
+
 def test_the_most_memory_is_seen_though_it_is_given_back() -> None:
     with PeakMemory() as before:
         pass
