@@ -17,11 +17,11 @@ from gguf import GGMLQuantizationType
 from gguf.quants import dequantize, quantize
 
 from chatbot.errors import BadRequestError, ModelError
-from chatbot.models.gguf_reading import GgufFile
+from chatbot.models.gguf_reading import GgufFile, opened, weight_count
 from chatbot.models.gguf_writing import written_like
 from chatbot.models.room import check_disk
 
-__all__ = ["LEVELS", "compress", "layer_count", "opened"]
+__all__ = ["LEVELS", "compress", "layer_count"]
 
 LEVELS = {
     name: GGMLQuantizationType[name.upper()] for name in ("q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "f16")
@@ -94,18 +94,6 @@ def compress(
         ) from error
 
 
-def opened(base: Path) -> GgufFile:
-    """A model file, opened.
-
-    Raises:
-        ModelError: it is missing, or none.
-    """
-    try:
-        return GgufFile(base)
-    except (OSError, ValueError, KeyError, IndexError) as error:
-        raise ModelError(f"{base} cannot be read as a GGUF model ({error})") from error
-
-
 def _layers(reader: GgufFile, base: Path) -> list[int]:
     found = {int(match[1]) for tensor in reader.tensors if (match := _LAYER.match(str(tensor.name)))}
     if not found:
@@ -114,7 +102,6 @@ def _layers(reader: GgufFile, base: Path) -> list[int]:
 
 
 def _check_room(base: Path, target: Path, reader: GgufFile, level: str) -> None:
-    weights = sum(int(tensor.n_elements) for tensor in reader.tensors)
-    needed = int(weights * _BITS[level] / 8) if level else base.stat().st_size
+    needed = int(weight_count(reader.tensors) * _BITS[level] / 8) if level else base.stat().st_size
     target.parent.mkdir(parents=True, exist_ok=True)
     check_disk(target.name, target.parent, needed, "give another folder")

@@ -7,13 +7,17 @@ vocabulary: ten seconds for one of 150,000 words and as many merges.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from gguf import GGUFReader, GGUFValueType
 from numpy.typing import NDArray
 
-__all__ = ["GgufFile"]
+from chatbot.errors import ModelError
+
+__all__ = ["GgufFile", "opened", "weight_count"]
 
 _LENGTH = struct.Struct("<Q")
 
@@ -65,3 +69,20 @@ class GgufFile(GGUFReader):  # type: ignore[misc]
         if at > len(view):
             raise ValueError(f"a list of {count} strings goes beyond the file's {len(view)} bytes")
         return parts, at
+
+
+def opened(base: Path) -> GgufFile:
+    """A model file, opened.
+
+    Raises:
+        ModelError: it is missing, or none.
+    """
+    try:
+        return GgufFile(base)
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise ModelError(f"{base} cannot be read as a GGUF model ({error})") from error
+
+
+def weight_count(tensors: Iterable[Any]) -> int:
+    """How many numbers the tensors of a file hold together."""
+    return sum(int(tensor.n_elements) for tensor in tensors)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from chatbot.models import CATALOGUE, JUDGE_BASE, resolve_generator
-from chatbot.models.compress import opened
+from chatbot.models.gguf_reading import opened, weight_count
 from chatbot.models.room import check_memory
 from chatbot.training.judge import (
     CalibrationReport,
@@ -64,7 +64,7 @@ def train_judge(
         ModelError: there is too little memory, or the base model is not there.
     """
     base = Path(resolve_generator(JUDGE_BASE, models_dir))
-    weights = sum(int(tensor.n_elements) for tensor in opened(base).tensors)
+    weights = weight_count(opened(base).tensors)
     check_memory("training the answer judge", 4 * weights + _WORKING_BYTES, "use a machine with more of it")
     written = read_knowledge(data)
     embedder = RememberingEmbedder(embedder)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chatbot.models import CATALOGUE
-from chatbot.models.compress import opened
+from chatbot.models.gguf_reading import opened, weight_count
 from chatbot.models.probe import ADAPTED
 from chatbot.models.room import check_disk, check_memory, free_bytes, free_memory
 from chatbot.training.generator.lora import KEPT_CHECKPOINTS, LoraSettings
@@ -38,8 +38,8 @@ def check_generator_room(base: Path, folder: Path, settings: LoraSettings) -> No
     Raises:
         ModelError: memory or disk do not suffice, or the file cannot be read.
     """
-    sizes = _adapted(opened(base).tensors, settings.targets)
-    of_rank = sizes * _BYTES_A_PARAMETER * (KEPT_CHECKPOINTS + 1)
+    tensors = opened(base).tensors
+    of_rank = _adapted(tensors, settings.targets) * _BYTES_A_PARAMETER * (KEPT_CHECKPOINTS + 1)
     fitting = (free_bytes(folder) - _LOG_BYTES) // of_rank
     check_disk(
         f"training {base.name} with rank {settings.rank}",
@@ -47,7 +47,7 @@ def check_generator_room(base: Path, folder: Path, settings: LoraSettings) -> No
         settings.rank * of_rank + _LOG_BYTES,
         f"take --rank {fitting}" if fitting > 0 else "set KEFU_DATA_DIR to another folder",
     )
-    check_generator_memory(base)
+    _check_memory(base, tensors)
 
 
 def check_generator_memory(base: Path) -> None:
@@ -56,11 +56,14 @@ def check_generator_memory(base: Path) -> None:
     Raises:
         ModelError: it does not suffice, or the file cannot be read.
     """
+    _check_memory(base, opened(base).tensors)
+
+
+def _check_memory(base: Path, tensors: Iterable[Any]) -> None:
     import torch
 
     if not torch.cuda.is_available():
-        weights = sum(int(tensor.n_elements) for tensor in opened(base).tensors)
-        check_memory(f"training {base.name}", _memory(weights), _what_fits())
+        check_memory(f"training {base.name}", _memory(weight_count(tensors)), _what_fits())
 
 
 def _memory(weights: int) -> int:
