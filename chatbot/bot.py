@@ -16,6 +16,7 @@ from chatbot.errors import BadRequestError
 from chatbot.followup import Completion, FollowUp
 from chatbot.intent import IntentClassifier
 from chatbot.judge import AnswerJudge
+from chatbot.kinds import Kinds
 from chatbot.language import LanguageDetector
 from chatbot.memory import Memory
 from chatbot.payload import read_payload
@@ -37,7 +38,7 @@ from chatbot.turn import (
 )
 from chatbot.writer import Wording, Writer
 from knowledge_base.embed import Embedder
-from knowledge_base.normalise import clean
+from knowledge_base.normalise import clean, words
 from knowledge_base.search import KnowledgeBase, Vectors
 
 __all__ = ["Bot"]
@@ -80,6 +81,7 @@ class Bot:
         self._decider = decider
         self._writer = writer
         self._memory = memory
+        self._kinds = Kinds(knowledge.embedder, self._questions)
         self._actions = actions
         self._max_message_chars = max_message_chars
 
@@ -115,6 +117,7 @@ class Bot:
             search = self._search(completion.question, language, watch)
         else:
             search = self._clearer(text, completion.question, language, watch)
+        search = self._exchanged(search, completion, past, watch)
         question, language, vector, hits = search.question, search.language, search.vector, search.hits
         with watch("intent"):
             intent = self._intents.named(payload.name) if payload else None
@@ -165,6 +168,26 @@ class Bot:
         joined = self._search(completed, language, watch)
         found, other = (self._decider.evidence(each.hits, each.language) for each in (alone, joined))
         return alone if found >= other else joined
+
+    def _exchanged(self, joined: _Search, completion: Completion, past: Past, watch: Stopwatch) -> _Search:
+        """The search to go on with of a text that names a thing in place of another.
+
+        Where the text joined with the topic before it finds nothing that speaks of the thing, the
+        earlier question is asked of the thing instead.
+        """
+        thing = set(words(completion.thing))
+        if not completion.exchanges or not past.turns or _speaks_of(thing, joined):
+            return joined
+        likeliest = self._kinds.likeliest(completion.thing, completion.exchanges, joined.language)
+        other = self._search(likeliest.question, joined.language, watch)
+        if _says_again(past.turns[-1], joined):
+            return other
+        found, besides = (self._decider.evidence(each.hits, each.language) for each in (joined, other))
+        return joined if found >= besides else other
+
+    def _questions(self, language: str) -> Iterator[str]:
+        """The questions that the knowledge base has in a language."""
+        return (entry.question for entry in self.knowledge.entries.values() if entry.language == language)
 
     def understand(self, text: str) -> tuple[Intent, ...]:
         """The intents of a text by itself, likeliest first; nothing is stored."""
@@ -283,6 +306,22 @@ class Bot:
             hand_over=decision.action is Action.HAND_OVER,
             notice=wording.notice,
         )
+
+
+def _speaks_of(thing: set[str], search: _Search) -> bool:
+    """Does the best text found hold all words of ``thing``?"""
+    if not search.hits:
+        return False
+    entry = search.hits[0].entry
+    return thing <= set(words(" ".join((entry.question, *entry.variants, entry.answer))))
+
+
+def _says_again(last: Turn, search: _Search) -> bool:
+    """Is the best text found the one that was just given?"""
+    if not search.hits:
+        return False
+    entry = search.hits[0].entry
+    return entry.id in last.entry_ids or entry.answer == last.answer
 
 
 def _source(hit: Hit) -> Source:

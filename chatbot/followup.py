@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import regex
 
 from chatbot.followup_rules import PLACES, RULES, Rules
 from chatbot.turn import Past, Turn
+from knowledge_base.normalise import cut
 
-__all__ = ["Completion", "FollowUp"]
+__all__ = ["Completion", "Exchange", "FollowUp", "content_words"]
 
 MAX_DEPTH = 3
 """How many follow-ups in a row are traced back."""
@@ -26,6 +28,10 @@ MAX_CONTENT_WORDS = 4
 MAX_CONTENT_CHARACTERS = 9
 """The same for languages written without blanks."""
 MAX_TOPIC_WORDS = 9
+MAX_EXCHANGES = 24
+"""Words of a question that are looked at, alone and two together."""
+_FEW_CHARACTERS = 6
+"""Length of a bare thing in a language written without blanks."""
 
 _ON_TOPIC = {"answer", "verbatim", "clarify", "recommend", "decline"}
 _CODE = regex.compile(
@@ -34,6 +40,7 @@ _CODE = regex.compile(
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’.-][\p{L}\p{M}\p{N}]+)*")
 _CLAUSE = regex.compile(r"[,，、.。;；:：?？!！]|\b(?:and|but|y|pero|und|aber|et|mais)\b", regex.IGNORECASE)
 _CONDITION = regex.compile(r"(?:if|si|s'|wenn|falls)\b", regex.IGNORECASE)
+_EMPTY = regex.compile(r"[\p{P}\p{S}\s的了吗呢吧到はがをにので]*")
 _EDGES = " \t\n，,。.、；;：:！!？?¿¡~～…"
 
 
@@ -61,6 +68,37 @@ class _Language:
 
 
 @dataclass(frozen=True, slots=True)
+class _Leaning:
+    """A question that needs the one before it."""
+
+    earlier: str
+    """The question before it, itself made whole."""
+    earlier_language: str
+    rest: str
+    """The question without its connectives."""
+    table: _Language
+
+    @property
+    def named(self) -> str:
+        """The question without its "what about"."""
+        return self.table.elliptic.sub("", self.rest).strip(_EDGES)
+
+    @property
+    def names_only(self) -> bool:
+        """Does it name a thing and ask nothing of its own?"""
+        return self.named != self.rest.strip(_EDGES) or not self.table.asks.match(self.rest.casefold())
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """The earlier question, asked of another thing."""
+
+    word: str
+    """What was exchanged."""
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """A question made whole."""
 
@@ -69,6 +107,11 @@ class Completion:
     certain: bool = True
     """False: the text may as well mean something by itself ("is it safe to pay by card");
     what the knowledge base has to say to either tells which one is meant."""
+    thing: str = ""
+    """What a follow-up names in another thing's place ("what about the watch?"), where
+    no place, code or product tells what it stands for; else empty."""
+    exchanges: tuple[Exchange, ...] = ()
+    """What it may stand for."""
 
 
 class FollowUp:
@@ -91,8 +134,15 @@ class FollowUp:
             past: earlier turns, oldest first.
             language: language of ``text``.
         """
-        question = self._complete(text, past.turns, language, MAX_DEPTH)
-        return Completion(question, question == text or self._says_little(text, language))
+        leaning = self._leaning(text, past.turns, language, MAX_DEPTH)
+        if leaning is None:
+            return Completion(text)
+        question = self._join(leaning)
+        certain = question == text or self._says_little(text, language)
+        thing = "" if self._exchanged(leaning) else self._thing(leaning)
+        if not thing or leaning.earlier_language != language:
+            return Completion(question, certain)
+        return Completion(question, certain, thing, _exchanges(leaning.earlier, thing, leaning.table))
 
     def is_social(self, text: str, language: str) -> bool:
         """Is the text a greeting, thanks or the like, and so nothing that a later question leans on?"""
@@ -101,20 +151,25 @@ class FollowUp:
         return table is not None and table.social.fullmatch(plain) is not None
 
     def _complete(self, text: str, turns: Sequence[Turn], language: str, depth: int) -> str:
+        leaning = self._leaning(text, turns, language, depth)
+        return text if leaning is None else self._join(leaning)
+
+    def _leaning(self, text: str, turns: Sequence[Turn], language: str, depth: int) -> _Leaning | None:
+        """What a question leans on; None when it stands alone."""
         table = _compiled(language)
         before = _last_on_topic(turns)
         if table is None or before is None or depth == 0:
-            return text
+            return None
         plain = _plain(text)
         if not plain or table.social.fullmatch(plain.strip("?？ ")):
-            return text
+            return None
         rest = _without_lead(plain, table)
         led = rest != plain
         if table.social.fullmatch(rest.strip("?？ ")) or not self._leans(rest, led, table):
-            return text
+            return None
         turn = turns[before]
         earlier = self._complete(turn.question, turns[:before], turn.language, depth - 1)
-        return self._join(earlier, turn.language, rest, table, text)
+        return _Leaning(earlier, turn.language, _restore_case(rest, text), table)
 
     def _says_little(self, text: str, language: str) -> bool:
         """Is a text that leans on the one before it nothing without it?"""
@@ -183,15 +238,14 @@ class FollowUp:
         letters = regex.sub(r"[\p{P}\p{S}\s的了到は が を に の]", "", _CODE.sub("号", bare))
         return len(letters), MAX_CONTENT_CHARACTERS
 
-    def _join(self, earlier: str, earlier_language: str, rest: str, table: _Language, text: str) -> str:
+    def _join(self, leaning: _Leaning) -> str:
         """The earlier question's topic and this question in one text."""
-        rest = _restore_case(rest, text)
-        thing = table.elliptic.sub("", rest).strip(_EDGES)
-        if thing != rest.strip(_EDGES) or not table.asks.match(rest.casefold()):
-            exchanged = self._exchange(earlier, thing, table)
-            if exchanged is not None:
-                return exchanged
-        topic = self._topic(earlier, earlier_language)
+        exchanged = self._exchanged(leaning)
+        if exchanged is not None:
+            return exchanged
+        earlier, rest, table = leaning.earlier, leaning.rest, leaning.table
+        thing = leaning.named
+        topic = self._topic(earlier, leaning.earlier_language)
         if not topic:
             return f"{earlier.strip()} {thing or rest}".strip()
         match = table.pronoun.search(rest.casefold())
@@ -201,6 +255,24 @@ class FollowUp:
             return str(regex.sub(r"\s+(?=\s|[?!,.])", "", joined)).strip()
         tail = thing if _is_elliptic(rest.casefold(), True, table) else rest.strip()
         return f"{topic}: {tail}" if table.spaced else f"{topic} {tail}"
+
+    def _exchanged(self, leaning: _Leaning) -> str | None:
+        """The earlier question about another place, code or product, where this one names one."""
+        if not leaning.names_only:
+            return None
+        return self._exchange(leaning.earlier, leaning.named, leaning.table)
+
+    @staticmethod
+    def _thing(leaning: _Leaning) -> str:
+        """The one bare thing that the question names in place of another; empty where it says more."""
+        table = leaning.table
+        if not leaning.names_only or table.pronoun.search(leaning.named.casefold()):
+            return ""
+        words = _cut(leaning.named, table)
+        few = len(words) <= 2 if table.spaced else sum(map(len, words)) <= _FEW_CHARACTERS
+        if not words or not few:
+            return ""
+        return (" " if table.spaced else "").join(words)
 
     def _exchange(self, earlier: str, thing: str, table: _Language) -> str | None:
         """The earlier question with its place or product replaced by the one now named."""
@@ -286,6 +358,33 @@ def _content_words(question: str, table: _Language) -> str:
             kept += [pending, word] if pending else [word]
             pending = ""
     return " ".join(kept)
+
+
+def content_words(text: str, language: str) -> list[str]:
+    """The words of a text that say something, in their order; none in a language without rules."""
+    table = _compiled(language)
+    return [] if table is None else _cut(text, table)
+
+
+def _cut(text: str, table: _Language) -> list[str]:
+    """The words of content of a text, in their order."""
+    if table.spaced:
+        empty = table.stop | table.prepositions
+        return [word for word in _WORD.findall(text.replace("’", "'")) if word.casefold() not in empty]
+    bare = text if table.focus is None else table.focus.sub(" ", text)
+    return [word for word in cut(bare) if not _EMPTY.fullmatch(word)]
+
+
+def _exchanges(earlier: str, thing: str, table: _Language) -> tuple[Exchange, ...]:
+    """The earlier question with one word, or two that stand together, exchanged for ``thing``."""
+    words = _cut(earlier, table)
+    blank, gap = (" ", r"\s+") if table.spaced else ("", r"\s*")
+    found: dict[str, str] = {}
+    for span in [*((word,) for word in words), *pairwise(words)]:
+        changed = regex.sub(gap.join(map(regex.escape, span)), lambda _: thing, earlier, count=1)
+        if changed != earlier:
+            found.setdefault(changed, blank.join(span))
+    return tuple(Exchange(word, question) for question, word in found.items())[:MAX_EXCHANGES]
 
 
 def _alternatives(words: Iterable[str]) -> regex.Pattern[str]:

@@ -40,6 +40,8 @@ class Rules:
     stop: str = ""
     """Words without content; empty for languages written without blanks."""
     prepositions: str = ""
+    article: str = ""
+    """Put before a word that is looked at by itself, so that "watch" is no verb."""
 
 
 RULES: dict[str, Rules] = {
@@ -148,6 +150,7 @@ RULES: dict[str, Rules] = {
         prepositions="""
             to for from with in of on at by into without after before
         """,
+        article="the ",
     ),
     "es": Rules(
         lead=r"""
@@ -194,6 +197,7 @@ RULES: dict[str, Rules] = {
         prepositions="""
             a de del en con para por sin desde hasta sobre
         """,
+        article="el ",
     ),
     "de": Rules(
         lead=r"""
@@ -239,6 +243,7 @@ RULES: dict[str, Rules] = {
         prepositions="""
             in im an am auf aus bei mit nach von vom zu zum zur für über ohne bis
         """,
+        article="die ",
     ),
     "fr": Rules(
         lead=r"(?:et(?:\ puis)?|mais|alors|aussi|ok|d'accord|merci|ou|sinon|du\ coup|donc)\b[,.!]*\s+",
@@ -277,6 +282,7 @@ RULES: dict[str, Rules] = {
         prepositions="""
             à au aux en dans sur avec pour par sans chez vers de depuis
         """,
+        article="la ",
     ),
 }
 """The six languages with rules; a message in any other is taken as it is."""

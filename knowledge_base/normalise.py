@@ -16,12 +16,16 @@ import regex
 import rjieba
 from pypinyin import Style, lazy_pinyin
 
-__all__ = ["PinyinDecoder", "clean", "normalise", "traditional", "words"]
+__all__ = ["PinyinDecoder", "clean", "cut", "normalise", "traditional", "words"]
 
 _INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}--[\n\t]]", regex.V1)
 _BLANKS = regex.compile(r"\s+")
 _TOKEN = regex.compile(
     r"[\p{Han}]+|[\p{Hiragana}\p{Katakana}ー]+|[\p{Thai}]+|[\p{Hangul}]+|[\p{L}\p{M}\p{N}]+"
+)
+_RUN = regex.compile(
+    r"\p{Han}+|[\p{Katakana}ー]+|\p{Hiragana}+|\p{Thai}+|\p{Hangul}+|(?:(?![\p{Han}\p{Katakana}\p{Hiragana}"
+    r"\p{Thai}\p{Hangul}])[\p{L}\p{M}\p{N}])+"
 )
 _HAN = regex.compile(r"\p{Han}")
 _EDGE_PUNCTUATION = regex.compile(r"^[\s\p{P}\p{S}]+|[\s\p{P}\p{S}]+$")
@@ -93,6 +97,14 @@ def words(text: str) -> tuple[str, ...]:
             if len(token) > 6 and token.isalpha():
                 found.append(token[:6] + "*")
     return tuple(found)
+
+
+def cut(text: str) -> list[str]:
+    """The words of a text in their order and spelling: Chinese by dictionary, other scripts at their borders."""
+    found: list[str] = []
+    for piece in _RUN.findall(text):
+        found.extend(rjieba.cut(piece) if _HAN.match(piece) else [piece])
+    return found
 
 
 def _pairs(word: str) -> list[str]:

@@ -86,6 +86,20 @@ def message(text: str) -> Message:
     return Message(text, "c", "p")
 
 
+def test_a_thing_that_the_last_answer_does_not_speak_of_is_asked_for_itself() -> None:
+    opened = Entry("ear.en", "ear", "en", "Can I return opened earphones?", "Only with the seal unbroken.")
+    watch = Entry("any.en", "any", "en", "Can I return an opened watch or lamp?", "Yes, within 30 days.")
+    bot = build(entries=[*ENTRIES, opened, watch])
+    before = (Turn(opened.question, opened.answer, "en", "verbatim", ("ear.en",)),)
+    reply = bot.respond(Message("and the watch?", "c", "p", past=Past(before, "en")))
+    assert reply.text == watch.answer
+    again = (
+        Turn("How much is shipping?", "Shipping is $5.90, free from $49.", "en", "verbatim", ("fee.en",)),
+    )
+    reply = bot.respond(Message("and when free?", "c", "p", past=Past(again, "en")))
+    assert reply.text == "Shipping is $5.90, free from $49."
+
+
 def test_the_curated_answer_comes_in_the_customers_language() -> None:
     assert build().respond(message("运费多少钱？")).text == "国内订单满99元包邮，不满收8元。"
     assert build().respond(message("How much is shipping?")).text == "Shipping is $5.90, free from $49."

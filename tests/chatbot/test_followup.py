@@ -86,3 +86,36 @@ def test_any_text_is_taken_without_an_error(text: str, language: str) -> None:
     stage = FollowUp(["Breeze Pro", "清风 Pro"])
     assert isinstance(stage.complete(text, past("How much is the Breeze Pro?"), language), Completion)
     assert stage.complete(text, Past(), language) == Completion(text)
+
+
+def test_a_bare_thing_may_stand_for_each_word_of_the_question_before() -> None:
+    found = FollowUp().complete("And what about the watch?", past("Can I return opened earphones?"), "en")
+    assert found.thing == "watch"
+    assert ("earphones", "Can I return opened watch?") in [(x.word, x.question) for x in found.exchanges]
+    assert ("opened earphones", "Can I return watch?") in [(x.word, x.question) for x in found.exchanges]
+    chinese = FollowUp().complete("那手表呢？", past("拆封的耳机能退吗？", language="zh"), "zh")
+    assert "拆封的手表能退吗？" in [x.question for x in chinese.exchanges]
+
+
+@pytest.mark.parametrize(
+    ("text", "before"),
+    [
+        ("How much is it?", "Do you ship to Canada?"),
+        ("and to Japan?", "How long does shipping to Canada take?"),
+        ("and how long does it take?", "Do you ship to Canada?"),
+        ("Where is your shop?", "Do you ship to Canada?"),
+    ],
+)
+def test_what_asks_something_of_its_own_or_names_a_place_is_exchanged_for_nothing(
+    text: str, before: str
+) -> None:
+    found = FollowUp().complete(text, past(before), "en")
+    assert (found.thing, found.exchanges) == ("", ())
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_exchanges_are_few_and_hold_the_thing_whatever_was_said(before: str, text: str) -> None:
+    for language in ("zh", "en", "ja", "de"):
+        found = FollowUp().complete(text, past(before, language=language), language)
+        assert len(found.exchanges) <= 24
+        assert all(found.thing in exchange.question for exchange in found.exchanges)
