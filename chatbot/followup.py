@@ -168,7 +168,7 @@ class FollowUp:
         if table.social.fullmatch(rest.strip("?？ ")) or not self._leans(rest, led, table):
             return None
         turn = turns[before]
-        earlier = self._complete(turn.question, turns[:before], turn.language, depth - 1)
+        earlier = turn.searched or self._complete(turn.question, turns[:before], turn.language, depth - 1)
         return _Leaning(earlier, turn.language, _restore_case(rest, text), table)
 
     def _says_little(self, text: str, language: str) -> bool:

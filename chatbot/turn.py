@@ -60,6 +60,8 @@ class Turn:
     action: str
     """Value of the :class:`Action` taken."""
     entry_ids: tuple[str, ...] = ()
+    searched: str = ""
+    """The question made whole, as it was searched; empty where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ def reply_fields(reply: Reply) -> dict[str, Any]:
     """What a reply has beside its text, language, id and trace, as JSON values."""
     return {
         "action": reply.action.value,
+        "searched": reply.trace.question,
         "buttons": [asdict(button) for button in reply.buttons],
         "images": list(reply.images),
         "attachments": [{"type": a.type, "payload": dict(a.payload)} for a in reply.attachments],

@@ -104,6 +104,7 @@ class Conversations:
                 language=row.language,
                 action=row.reply["action"],
                 entry_ids=tuple(source["entry_id"] for source in row.reply["sources"]),
+                searched=row.reply.get("searched", ""),
             )
             for row in reversed(rows)
         ]

@@ -119,3 +119,10 @@ def test_exchanges_are_few_and_hold_the_thing_whatever_was_said(before: str, tex
         found = FollowUp().complete(text, past(before, language=language), language)
         assert len(found.exchanges) <= 24
         assert all(found.thing in exchange.question for exchange in found.exchanges)
+
+
+def test_a_follow_up_to_a_follow_up_leans_on_what_that_was_made_to() -> None:
+    first = Turn("Can I return opened earphones?", "…", "en", "verbatim")
+    second = Turn("and the watch?", "…", "en", "verbatim", searched="Can I return opened watch?")
+    found = FollowUp().complete("and the keyboard?", Past((first, second), "en"), "en")
+    assert "Can I return opened keyboard?" in [x.question for x in found.exchanges]

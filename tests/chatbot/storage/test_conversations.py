@@ -106,6 +106,7 @@ def test_recall_gives_the_last_turns_oldest_first(conversations: Conversations) 
     past = conversations.recall("c1", 2)
     assert [(turn.question, turn.answer) for turn in past.turns] == [("q2", "a2"), ("q3", "a3")]
     assert past.turns[0].entry_ids == ("returns.zh",)
+    assert past.turns[0].searched == "怎么退货"
     assert past.language == "en"
     assert conversations.recall("c1", 0).turns == ()
     assert conversations.recall("c1", 0).language == "en"
