@@ -25,8 +25,10 @@ __all__ = [
 OUT_OF_SCOPE_LABELS = frozenset({"__out_of_scope__", "out_of_scope", "oos"})
 """Names under which training files give examples of what no intent covers."""
 
-REJECTION_COST = 0.35
-"""What one point of out-of-scope recall is worth in points of in-scope accuracy."""
+REJECTION_COST = 0.2
+"""What one point of out-of-scope recall is worth in points of in-scope accuracy.  On held-out
+parts of CLINC150's training file 0.35 rejects more than is asked for (.980, in scope .962),
+0.2 keeps both (.930, in scope .972)."""
 
 ROWS = 1024
 """Rows of the kernel matrix that are worked on at a time."""
