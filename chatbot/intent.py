@@ -42,7 +42,7 @@ __all__ = ["OUT_OF_SCOPE", "IntentClassifier", "IntentModel", "IntentPrediction"
 OUT_OF_SCOPE = "__out_of_scope__"
 """Name of the answer «none of the intents»."""
 
-FORMAT = 2
+FORMAT = 3
 Floats = NDArray[np.float32]
 
 
@@ -103,7 +103,8 @@ class IntentModel:
             ridge: weight of the squared norm.
             unseen: what models that had not seen them measured of these very n
                 examples, for vectors that were tuned on the examples: of such,
-                leaving one out in the fit alone is not honest.
+                leaving one out in the fit alone is not honest.  Not a number in
+                ``near`` marks those that were not measured.
 
         Raises:
             ModelError: fewer than two intents, or not one label per vector.
@@ -125,6 +126,7 @@ class IntentModel:
         if unseen is None:
             near, near_out = nearest_others(support, own, len(names), probe)
         else:
+            probe = probe[~np.isnan(unseen.near[order[probe]])]
             rows = order[probe]
             held_out, near, near_out = unseen.scores[rows], unseen.near[rows], unseen.near_out[rows]
         seen = own[probe]

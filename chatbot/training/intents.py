@@ -22,7 +22,7 @@ from chatbot.intent import (
     read_manifest,
 )
 from chatbot.intent_fit import OUT_OF_SCOPE_LABELS
-from chatbot.training.nlu import Example, read_examples
+from chatbot.training.nlu import Example, read_examples, with_names
 from chatbot.turn import Route
 from knowledge_base.embed import Embedder
 from knowledge_base.normalise import key, normalise
@@ -70,7 +70,8 @@ def frozen(embedder: Embedder) -> Fit:
     """Fits on the vectors of an encoder that stays as it is."""
 
     def fit(labels: Sequence[str], texts: Sequence[str]) -> tuple[IntentModel, Embedder]:
-        vectors = embedder.encode_queries(list(texts))
+        labels, texts = with_names(labels, texts)
+        vectors = embedder.encode_queries(texts)
         return IntentModel.fit(labels, vectors, fingerprint=embedder.fingerprint), embedder
 
     return fit

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,10 @@ from typing import Any
 import yaml
 
 from chatbot.errors import SettingsError
+from chatbot.intent_fit import OUT_OF_SCOPE_LABELS
+from knowledge_base.normalise import normalise
 
-__all__ = ["Example", "read_examples"]
+__all__ = ["Example", "read_examples", "with_names"]
 
 _ENTITY = re.compile(r"\[([^\[\]]+)\](?:\([^()]*\)|\{[^{}]*\})")
 """``[Berlin](city)`` and ``[Berlin]{"entity": "city"}``; only the text is kept."""
@@ -24,6 +28,32 @@ class Example:
 
     text: str
     label: str
+
+
+_FEW = 16
+"""Examples up to which a label's name is one more of them."""
+_BETWEEN = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
+_WORD = re.compile(r"[^\W\d_]{3}|[\u3040-\u30ff\u3400-\u9fff]")
+"""What a name must hold to say something: three letters in a row, or a character that is a word."""
+
+
+def with_names(labels: Sequence[str], texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The examples, and for each label that has few of them its own name: «card_arrival» says what it is about.
+
+    Args:
+        labels: of each text.
+        texts: normalised.
+
+    Returns:
+        Labels and texts; those given come first, in their order.
+    """
+    known = set(texts)
+    added = {}
+    for label, count in Counter(labels).items():
+        words = normalise(_BETWEEN.sub(" ", label))
+        if count <= _FEW and label not in OUT_OF_SCOPE_LABELS and _WORD.search(words) and words not in known:
+            added[label] = words
+    return [*labels, *added], [*texts, *added.values()]
 
 
 def read_examples(path: Path) -> list[Example]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from chatbot.intent import IntentModel
 from chatbot.intent_fit import OUT_OF_SCOPE_LABELS, Scored
 from chatbot.training.encoder import EncoderSettings, check_encoder_memory, tune_on_labels
+from chatbot.training.nlu import with_names
 from chatbot.training.parts import stratified_parts
 from knowledge_base.embed import Embedder, SentenceEmbedder
 
@@ -51,11 +52,13 @@ def fit_tuned(
     """
     check_encoder_memory()
     chosen = settings or EncoderSettings()
+    # What measures are messages; the labels' names are learnt only.
     parts = stratified_parts(labels, _FOLDS_OF_MANY if len(labels) > _MANY else _FOLDS, _SEED)
+    labels, texts = with_names(labels, texts)
     names = sorted({label for label in labels if label not in OUT_OF_SCOPE_LABELS})
     place = {name: number for number, name in enumerate(names)}
     scores = np.full((len(labels), len(names) + 1), -1.0, dtype=np.float32)
-    near, near_out = np.zeros(len(labels), np.float32), np.full(len(labels), -1.0, np.float32)
+    near, near_out = np.full(len(labels), np.nan, np.float32), np.full(len(labels), -1.0, np.float32)
     for number, part in enumerate(parts, 1):
         rest = np.setdiff1d(np.arange(len(labels)), part)
         embedder = joined(

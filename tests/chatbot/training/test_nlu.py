@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatbot.errors import SettingsError
-from chatbot.training.nlu import Example, read_examples
+from chatbot.training.nlu import Example, read_examples, with_names
 
 RASA = """version: "3.1"
 nlu:
@@ -72,3 +72,30 @@ def test_a_file_of_another_form_is_refused(tmp_path: Path, name: str, content: b
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"nowhere\.yml"):
         read_examples(tmp_path / "nowhere.yml")
+
+
+def test_the_name_of_a_label_with_few_examples_is_one_more_of_them() -> None:
+    labels = ["card_arrival", "faq/Returns", "topUpFailed", "取消订单", *["many_examples"] * 17]
+    texts = ["where is it", "send it back", "it failed", "不要了", *(f"text {n}" for n in range(17))]
+    found, said = with_names(labels, texts)
+    assert found[: len(labels)] == labels
+    assert said[: len(texts)] == texts
+    assert list(zip(found, said, strict=True))[len(labels) :] == [
+        ("card_arrival", "card arrival"),
+        ("faq/Returns", "faq returns"),
+        ("topUpFailed", "top up failed"),
+        ("取消订单", "取消订单"),
+    ]
+
+
+@pytest.mark.parametrize("label", ["7", "c_3", "__out_of_scope__", "oos", "___", ""])
+def test_a_name_that_says_nothing_is_no_example(label: str) -> None:
+    assert with_names([label, label], ["a", "b"]) == ([label, label], ["a", "b"])
+
+
+def test_a_name_that_is_an_example_already_is_not_added_to_another_label() -> None:
+    assert with_names(["refund", "returns"], ["money back", "refund"])[1] == [
+        "money back",
+        "refund",
+        "returns",
+    ]
