@@ -141,6 +141,14 @@ def test_hand_over_is_a_field_of_the_reply() -> None:
     assert reply.hand_over
 
 
+def test_what_only_repeats_the_last_answer_is_asked_of_the_new_thing_whatever_the_search_prefers() -> None:
+    opened = Entry("ear.en", "ear", "en", "Can I return opened earphones?", "Only with the seal unbroken.")
+    before = Past((Turn("opened earphones return?", opened.answer, "en", "verbatim", ("ear.en",)),), "en")
+    completion = FollowUp().complete("and the watch?", before, "en")
+    asked = build(entries=[*ENTRIES, opened]).respond(Message("and the watch?", "c", "p", past=before))
+    assert asked.trace.question in [exchange.question for exchange in completion.exchanges]
+
+
 def test_a_question_known_by_itself_is_not_joined_to_the_one_before_it() -> None:
     known = Entry("card.en", "card", "en", "Is it safe to pay by card?", "Yes, cards are checked twice.")
     before = (Turn("How much is shipping?", "Shipping is $5.90.", "en", "verbatim"),)

@@ -97,6 +97,15 @@ def test_what_unseen_examples_were_worth_sets_how_sure_the_model_is() -> None:
     assert chances[0] > 0.95
     assert chances[1] < 0.7, "an encoder that helped only what it was tuned on is not believed"
 
+    unmeasured = np.arange(len(labels)) % 3 == 0
+    partly = replace(
+        sure,
+        scores=np.where(unmeasured[:, None], np.float32(-1.0), right),
+        near=np.where(unmeasured, np.nan, near).astype(np.float32),
+    )
+    known = IntentModel.fit(labels, vectors, unseen=partly).predict_proba(asked).max(axis=1).mean()
+    assert known > 0.95, "what was not measured says nothing against the others"
+
 
 def test_leave_one_out_scores_equal_those_of_models_trained_without_the_row() -> None:
     labels, vectors = clusters(40, noise=0.3, outside=6)
