@@ -103,8 +103,10 @@ def test_what_unseen_examples_were_worth_sets_how_sure_the_model_is() -> None:
         scores=np.where(unmeasured[:, None], np.float32(-1.0), right),
         near=np.where(unmeasured, np.nan, near).astype(np.float32),
     )
-    known = IntentModel.fit(labels, vectors, unseen=partly).predict_proba(asked).max(axis=1).mean()
-    assert known > 0.95, "what was not measured says nothing against the others"
+    model = IntentModel.fit(labels, vectors, unseen=partly)
+    assert model.predict_proba(asked).max(axis=1).mean() > 0.95
+    assert model.gate is not None
+    assert np.isfinite([*model.gate.weights, model.gate.threshold]).all(), "what was not measured is left out"
 
 
 def test_leave_one_out_scores_equal_those_of_models_trained_without_the_row() -> None:
