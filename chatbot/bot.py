@@ -166,8 +166,11 @@ class Bot:
         if alone.hits and alone.hits[0].exact:
             return alone
         joined = self._search(completed, language, watch)
-        found, other = (self._decider.evidence(each.hits, each.language) for each in (alone, joined))
-        return alone if found >= other else joined
+        return self._richer(alone, joined)
+
+    def _richer(self, first: _Search, second: _Search) -> _Search:
+        """The search that likelier found an answer; of equal ones the first."""
+        return max(first, second, key=lambda search: self._decider.evidence(search.hits, search.language))
 
     def _exchanged(self, joined: _Search, completion: Completion, past: Past, watch: Stopwatch) -> _Search:
         """The search to go on with of a text that names a thing in place of another.
@@ -175,15 +178,11 @@ class Bot:
         Where the text joined with the topic before it finds nothing that speaks of the thing, the
         earlier question is asked of the thing instead.
         """
-        thing = set(words(completion.thing))
-        if not completion.exchanges or not past.turns or _speaks_of(thing, joined):
+        if not completion.exchanges or _speaks_of(completion.thing, joined):
             return joined
         likeliest = self._kinds.likeliest(completion.thing, completion.exchanges, joined.language)
         other = self._search(likeliest.question, joined.language, watch)
-        if _says_again(past.turns[-1], joined):
-            return other
-        found, besides = (self._decider.evidence(each.hits, each.language) for each in (joined, other))
-        return joined if found >= besides else other
+        return other if _says_again(past.turns[-1], joined) else self._richer(joined, other)
 
     def _questions(self, language: str) -> Iterator[str]:
         """The questions that the knowledge base has in a language."""
@@ -308,12 +307,12 @@ class Bot:
         )
 
 
-def _speaks_of(thing: set[str], search: _Search) -> bool:
+def _speaks_of(thing: str, search: _Search) -> bool:
     """Does the best text found hold all words of ``thing``?"""
     if not search.hits:
         return False
     entry = search.hits[0].entry
-    return thing <= set(words(" ".join((entry.question, *entry.variants, entry.answer))))
+    return set(words(thing)) <= set(words(" ".join((entry.question, *entry.variants, entry.answer))))
 
 
 def _says_again(last: Turn, search: _Search) -> bool:

@@ -137,9 +137,10 @@ class FollowUp:
         leaning = self._leaning(text, past.turns, language, MAX_DEPTH)
         if leaning is None:
             return Completion(text)
-        question = self._join(leaning)
+        exchanged = self._exchanged(leaning)
+        question = self._joined(leaning) if exchanged is None else exchanged
         certain = question == text or self._says_little(text, language)
-        thing = "" if self._exchanged(leaning) else self._thing(leaning)
+        thing = self._thing(leaning) if exchanged is None else ""
         if not thing or leaning.earlier_language != language:
             return Completion(question, certain)
         return Completion(question, certain, thing, _exchanges(leaning.earlier, thing, leaning.table))
@@ -152,7 +153,10 @@ class FollowUp:
 
     def _complete(self, text: str, turns: Sequence[Turn], language: str, depth: int) -> str:
         leaning = self._leaning(text, turns, language, depth)
-        return text if leaning is None else self._join(leaning)
+        if leaning is None:
+            return text
+        exchanged = self._exchanged(leaning)
+        return self._joined(leaning) if exchanged is None else exchanged
 
     def _leaning(self, text: str, turns: Sequence[Turn], language: str, depth: int) -> _Leaning | None:
         """What a question leans on; None when it stands alone."""
@@ -238,11 +242,8 @@ class FollowUp:
         letters = regex.sub(r"[\p{P}\p{S}\s的了到は が を に の]", "", _CODE.sub("号", bare))
         return len(letters), MAX_CONTENT_CHARACTERS
 
-    def _join(self, leaning: _Leaning) -> str:
+    def _joined(self, leaning: _Leaning) -> str:
         """The earlier question's topic and this question in one text."""
-        exchanged = self._exchanged(leaning)
-        if exchanged is not None:
-            return exchanged
         earlier, rest, table = leaning.earlier, leaning.rest, leaning.table
         thing = leaning.named
         topic = self._topic(earlier, leaning.earlier_language)
