@@ -117,7 +117,7 @@ class Bot:
             search = self._search(completion.question, language, watch)
         else:
             search = self._clearer(text, completion.question, language, watch)
-        search = self._exchanged(search, completion, past, watch)
+        search = self._exchanged(search, completion, watch)
         question, language, vector, hits = search.question, search.language, search.vector, search.hits
         with watch("intent"):
             intent = self._intents.named(payload.name) if payload else None
@@ -172,7 +172,7 @@ class Bot:
         """The search that likelier found an answer; of equal ones the first."""
         return max(first, second, key=lambda search: self._decider.evidence(search.hits, search.language))
 
-    def _exchanged(self, joined: _Search, completion: Completion, past: Past, watch: Stopwatch) -> _Search:
+    def _exchanged(self, joined: _Search, completion: Completion, watch: Stopwatch) -> _Search:
         """The search to go on with of a text that names a thing in place of another.
 
         Where the text joined with the topic before it finds nothing that speaks of the thing, the
@@ -182,7 +182,8 @@ class Bot:
             return joined
         likeliest = self._kinds.likeliest(completion.thing, completion.exchanges, joined.language)
         other = self._search(likeliest.question, joined.language, watch)
-        return other if _says_again(past.turns[-1], joined) else self._richer(joined, other)
+        again = completion.turn is not None and _says_again(completion.turn, joined)
+        return other if again else self._richer(joined, other)
 
     def _questions(self, language: str) -> Iterator[str]:
         """The questions that the knowledge base has in a language."""
@@ -315,12 +316,12 @@ def _speaks_of(thing: str, search: _Search) -> bool:
     return set(words(thing)) <= set(words(" ".join((entry.question, *entry.variants, entry.answer))))
 
 
-def _says_again(last: Turn, search: _Search) -> bool:
-    """Is the best text found the one that was just given?"""
+def _says_again(earlier: Turn, search: _Search) -> bool:
+    """Is the best text found the one that was given then?"""
     if not search.hits:
         return False
     entry = search.hits[0].entry
-    return entry.id in last.entry_ids or entry.answer == last.answer
+    return entry.id in earlier.entry_ids or entry.answer == earlier.answer
 
 
 def _source(hit: Hit) -> Source:

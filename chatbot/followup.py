@@ -71,9 +71,10 @@ class _Language:
 class _Leaning:
     """A question that needs the one before it."""
 
+    turn: Turn
+    """The turn that it leans on."""
     earlier: str
-    """The question before it, itself made whole."""
-    earlier_language: str
+    """That turn's question, itself made whole."""
     rest: str
     """The question without its connectives."""
     table: _Language
@@ -112,6 +113,8 @@ class Completion:
     no place, code or product tells what it stands for; else empty."""
     exchanges: tuple[Exchange, ...] = ()
     """What it may stand for."""
+    turn: Turn | None = None
+    """The earlier turn that the text leans on; None where it stands alone."""
 
 
 class FollowUp:
@@ -141,9 +144,10 @@ class FollowUp:
         question = self._joined(leaning) if exchanged is None else exchanged
         certain = question == text or self._says_little(text, language)
         thing = self._thing(leaning) if exchanged is None else ""
-        if not thing or leaning.earlier_language != language:
-            return Completion(question, certain)
-        return Completion(question, certain, thing, _exchanges(leaning.earlier, thing, leaning.table))
+        if not thing or leaning.turn.language != language:
+            return Completion(question, certain, turn=leaning.turn)
+        exchanges = _exchanges(leaning.earlier, thing, leaning.table)
+        return Completion(question, certain, thing, exchanges, leaning.turn)
 
     def is_social(self, text: str, language: str) -> bool:
         """Is the text a greeting, thanks or the like, and so nothing that a later question leans on?"""
@@ -173,7 +177,7 @@ class FollowUp:
             return None
         turn = turns[before]
         earlier = turn.searched or self._complete(turn.question, turns[:before], turn.language, depth - 1)
-        return _Leaning(earlier, turn.language, _restore_case(rest, text), table)
+        return _Leaning(turn, earlier, _restore_case(rest, text), table)
 
     def _says_little(self, text: str, language: str) -> bool:
         """Is a text that leans on the one before it nothing without it?"""
@@ -246,7 +250,7 @@ class FollowUp:
         """The earlier question's topic and this question in one text."""
         earlier, rest, table = leaning.earlier, leaning.rest, leaning.table
         thing = leaning.named
-        topic = self._topic(earlier, leaning.earlier_language)
+        topic = self._topic(earlier, leaning.turn.language)
         if not topic:
             return f"{earlier.strip()} {thing or rest}".strip()
         match = table.pronoun.search(rest.casefold())
@@ -380,9 +384,11 @@ def _exchanges(earlier: str, thing: str, table: _Language) -> tuple[Exchange, ..
     """The earlier question with one word, or two that stand together, exchanged for ``thing``."""
     words = _cut(earlier, table)
     blank, gap = (" ", r"\s+") if table.spaced else ("", r"\s*")
+    whole = r"(?<![\p{L}\p{M}\p{N}])%s(?![\p{L}\p{M}\p{N}])" if table.spaced else "%s"
     found: dict[str, str] = {}
     for span in [*((word,) for word in words), *pairwise(words)]:
-        changed = regex.sub(gap.join(map(regex.escape, span)), lambda _: thing, earlier, count=1)
+        pattern = whole % gap.join(map(regex.escape, span))
+        changed = regex.sub(pattern, lambda _: thing, earlier, count=1)
         if changed != earlier:
             found.setdefault(changed, blank.join(span))
     return tuple(Exchange(word, question) for question, word in found.items())[:MAX_EXCHANGES]

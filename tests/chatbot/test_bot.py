@@ -149,6 +149,15 @@ def test_what_only_repeats_the_last_answer_is_asked_of_the_new_thing_whatever_th
     assert asked.trace.question in [exchange.question for exchange in completion.exchanges]
 
 
+def test_thanks_in_between_do_not_hide_that_the_last_answer_would_only_be_repeated() -> None:
+    opened = Entry("ear.en", "ear", "en", "Can I return opened earphones?", "Only with the seal unbroken.")
+    asked = Turn("opened earphones return?", opened.answer, "en", "verbatim", ("ear.en",))
+    before = Past((asked, Turn("thanks", "You are welcome.", "en", "small_talk")), "en")
+    reply = build(entries=[*ENTRIES, opened]).respond(Message("and the watch?", "c", "p", past=before))
+    completion = FollowUp().complete("and the watch?", before, "en")
+    assert reply.trace.question in [exchange.question for exchange in completion.exchanges]
+
+
 def test_a_question_known_by_itself_is_not_joined_to_the_one_before_it() -> None:
     known = Entry("card.en", "card", "en", "Is it safe to pay by card?", "Yes, cards are checked twice.")
     before = (Turn("How much is shipping?", "Shipping is $5.90.", "en", "verbatim"),)

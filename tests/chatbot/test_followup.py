@@ -126,3 +126,17 @@ def test_a_follow_up_to_a_follow_up_leans_on_what_that_was_made_to() -> None:
     second = Turn("and the watch?", "…", "en", "verbatim", searched="Can I return opened watch?")
     found = FollowUp().complete("and the keyboard?", Past((first, second), "en"), "en")
     assert "Can I return opened keyboard?" in [x.question for x in found.exchanges]
+
+
+def test_a_thing_takes_the_place_of_whole_words_only() -> None:
+    found = FollowUp().complete("and the dog?", past("Which category has food for my cat?"), "en")
+    assert found.thing == "dog"
+    assert "Which category has food for my dog?" in [x.question for x in found.exchanges]
+    assert not [x.question for x in found.exchanges if "dogegory" in x.question]
+
+
+def test_the_turn_that_a_text_leans_on_is_told() -> None:
+    asked = Turn("Can I return opened earphones?", "…", "en", "verbatim", ("ear.en",))
+    thanks = Turn("thanks", "You are welcome.", "en", "small_talk")
+    assert FollowUp().complete("and the watch?", Past((asked, thanks), "en"), "en").turn is asked
+    assert FollowUp().complete("Where is your shop in Berlin?", Past((asked,), "en"), "en").turn is None
