@@ -19,7 +19,7 @@ from chatbot.followup_rules import PLACES, RULES, Rules
 from chatbot.turn import Past, Turn
 from knowledge_base.normalise import cut
 
-__all__ = ["Completion", "Exchange", "FollowUp", "content_words"]
+__all__ = ["Completion", "Exchange", "FollowUp", "content_words", "places"]
 
 MAX_DEPTH = 3
 """How many follow-ups in a row are traced back."""
@@ -281,7 +281,7 @@ class FollowUp:
 
     def _exchange(self, earlier: str, thing: str, table: _Language) -> str | None:
         """The earlier question with its place or product replaced by the one now named."""
-        for pattern in (_places(), _CODE, self._names):
+        for pattern in (places(), _CODE, self._names):
             if pattern is None:
                 continue
             new = pattern.search(thing)
@@ -291,7 +291,7 @@ class FollowUp:
             if content > 1:
                 return None
             old = pattern.search(earlier)
-            if old is None and pattern is not _places():
+            if old is None and pattern is not places():
                 old = next((m for p in (_CODE, self._names) if p and (m := p.search(earlier))), None)
             if old is not None:
                 return f"{earlier[: old.start()]}{new.group()}{earlier[old.end() :]}"
@@ -404,7 +404,8 @@ def _alternatives(words: Iterable[str]) -> regex.Pattern[str]:
 
 
 @lru_cache(maxsize=1)
-def _places() -> regex.Pattern[str]:
+def places() -> regex.Pattern[str]:
+    """Finds the names of :data:`PLACES` in a text."""
     names = {name.replace("_", " ") for name in PLACES.split()}
     return _alternatives(sorted(names, key=len, reverse=True))
 

@@ -21,6 +21,7 @@ from chatbot.phrases import Phrases, Routes, name_in
 from chatbot.prompt import answer_prompt
 from chatbot.translating import translate
 from chatbot.turn import Action, Decision, Entry, GuardVerdict, Intent, Listener
+from chatbot.yes_no import without_unasked_yes
 
 __all__ = ["Wording", "Writer"]
 
@@ -117,7 +118,9 @@ class Writer:
             case Action.ANSWER:
                 return self._compose(decision.hits[0].entry, question, language, listener)
             case Action.VERBATIM:
-                return self._curated(decision.hits[0].entry, language)
+                return self._curated(
+                    without_unasked_yes(decision.hits[0].entry, question, language), language
+                )
             case Action.CLARIFY:
                 return Wording(self._phrases.say("clarify", language), language)
             case Action.DECLINE:

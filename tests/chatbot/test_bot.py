@@ -105,6 +105,13 @@ def test_the_curated_answer_comes_in_the_customers_language() -> None:
     assert build().respond(message("How much is shipping?")).text == "Shipping is $5.90, free from $49."
 
 
+def test_the_entrys_yes_is_not_said_to_another_question() -> None:
+    shops = Entry("shops.en", "shops", "en", "Do you have shops?", "Yes, we run two shops: Lyon and Tokyo.")
+    bot = build(entries=[*ENTRIES, shops])
+    assert bot.respond(message("Do you have shops?")).text == shops.answer
+    assert bot.respond(message("Do you have shops in Paris?")).text == "We run two shops: Lyon and Tokyo."
+
+
 def test_the_trace_tells_sources_scores_and_times() -> None:
     trace = build().respond(message("How much is shipping?")).trace
     assert trace.sources[0].entry_id == "fee.en"
