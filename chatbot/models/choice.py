@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from chatbot.models.catalogue import CATALOGUE
+from chatbot.models.room import whole_memory
 
 __all__ = ["AUTO", "Choice", "choose_generator", "chosen_generator", "cores", "usable_memory"]
 
@@ -30,15 +30,13 @@ class Choice:
     why: str
 
 
-def choose_generator(memory_bytes: int | None, core_count: int) -> Choice:
+def choose_generator(memory_bytes: int, core_count: int) -> Choice:
     """The largest model that fits, where it also keeps customers from waiting.
 
     Args:
-        memory_bytes: that can be used; None where the system does not tell.
+        memory_bytes: that can be used.
         core_count: that can be used.
     """
-    if memory_bytes is None:
-        return Choice(LARGE, "this system does not tell its memory, so the default is taken")
     told = f"{memory_bytes / 1e9:.1f} GB of memory can be used"
     large, small = (_need(name) for name in (LARGE, SMALL))
     if memory_bytes < small:
@@ -61,23 +59,12 @@ def chosen_generator(setting: str) -> Choice:
     return choose_generator(usable_memory(), cores())
 
 
-def usable_memory() -> int | None:
-    """Bytes that this installation can count on: the machine's, or the container's, without the system's own share.
+def usable_memory() -> int:
+    """Bytes that this installation can count on: all, without the system's own share.
 
     Not what happens to be free now: the choice must be the same at every start.
     """
-    import psutil
-
-    total: int = psutil.virtual_memory().total
-    for limit in ("memory.max", "memory/memory.limit_in_bytes"):
-        try:
-            total = min(total, int((_CGROUP / limit).read_text()))
-        except (OSError, ValueError):
-            continue
-    return max(0, total - _SYSTEM_BYTES)
-
-
-_CGROUP = Path("/sys/fs/cgroup")
+    return max(0, whole_memory() - _SYSTEM_BYTES)
 
 
 def cores() -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from chatbot.errors import ModelError
 
-__all__ = ["check_disk", "check_memory", "free_bytes", "free_memory"]
+__all__ = ["check_disk", "check_memory", "free_bytes", "free_memory", "whole_memory"]
 
 _CGROUPS = (
     (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
@@ -19,17 +20,28 @@ _CGROUPS = (
 """Limit and use of the container, in both versions of the kernel's interface."""
 
 
+def whole_memory() -> int:
+    """Bytes that the machine has, or the container's limit; who uses how much of them does not count."""
+    import psutil
+
+    return min([int(psutil.virtual_memory().total), *(limit for limit, _ in _containers())])
+
+
 def free_memory() -> int:
     """Bytes that can be taken now: the machine's, or what the container's limit leaves of them."""
     import psutil
 
-    free: int = psutil.virtual_memory().available
+    free = int(psutil.virtual_memory().available)
+    return min([free, *(max(0, limit - used) for limit, used in _containers())])
+
+
+def _containers() -> Iterator[tuple[int, int]]:
+    """Limit and use in bytes of the container around this process; nothing without one."""
     for limit, used in _CGROUPS:
         try:
-            free = min(free, max(0, int(limit.read_text()) - int(used.read_text())))
+            yield int(limit.read_text()), int(used.read_text())
         except (OSError, ValueError):  # no container, or one without a limit («max»)
             continue
-    return free
 
 
 def free_bytes(folder: Path) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,11 +19,10 @@ GB = 1_000_000_000
         (23 * GB, 1, SMALL, "single core"),
         (int(2.5 * GB), 4, SMALL, "the larger model needs 2.8 GB"),
         (1 * GB, 4, "", "word for word"),
-        (None, 2, LARGE, "does not tell"),
     ],
 )
 def test_the_largest_model_that_suits_is_taken_and_the_reason_said(
-    memory: int | None, cores: int, model: str, reason: str
+    memory: int, cores: int, model: str, reason: str
 ) -> None:
     found = choose_generator(memory, cores)
     assert found.model == model
@@ -43,11 +40,8 @@ def test_a_model_that_is_set_is_taken_as_it_is() -> None:
     assert chosen_generator("my-model.gguf") == Choice("my-model.gguf", "it is set")
 
 
-def test_a_container_counts_by_its_own_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "memory.max").write_text("3000000000\n")
-    monkeypatch.setattr(choice, "_CGROUP", tmp_path)
+def test_the_systems_own_share_is_not_counted_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "whole_memory", lambda: 3_000_000_000)
     assert usable_memory() == 2_300_000_000
-    (tmp_path / "memory.max").write_text("max\n")
-    free = usable_memory()
-    assert free is not None
-    assert free > 0
+    monkeypatch.setattr(choice, "whole_memory", lambda: 100_000_000)
+    assert usable_memory() == 0

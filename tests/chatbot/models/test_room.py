@@ -14,7 +14,7 @@ GIB = 1 << 30
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight GiB are free, and no container is around."""
-    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=8 * GIB))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=8 * GIB, total=16 * GIB))
     monkeypatch.setattr(room, "_CGROUPS", ())
 
 
@@ -31,12 +31,21 @@ def test_a_container_has_what_its_limit_leaves_it(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.usefixtures("machine")
+def test_a_machine_is_as_large_as_the_containers_limit_whatever_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert room.whole_memory() == 16 * GIB
+    container(tmp_path, str(4 * GIB), str(3 * GIB), monkeypatch)
+    assert room.whole_memory() == 4 * GIB
+
+
+@pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize(("limit", "used"), [("max", "5"), ("", ""), (str(64 * GIB), str(GIB))])
 def test_a_container_without_a_limit_has_what_the_machine_has(
     limit: str, used: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     container(tmp_path, limit, used, monkeypatch)
-    assert room.free_memory() == 8 * GIB
+    assert (room.free_memory(), room.whole_memory()) == (8 * GIB, 16 * GIB)
 
 
 @pytest.mark.usefixtures("machine")
