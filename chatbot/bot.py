@@ -1,17 +1,18 @@
-"""The way of a message.  :meth:`Bot.respond` reads as the list of its stages."""
+"""The way of a message.  :meth:`Bot._answered` reads as the list of its stages."""
 
 from __future__ import annotations
 
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 from chatbot.actions import Acted, ActionStage, ActionTurn
-from chatbot.decide import Decider, worth_composing
+from chatbot.decide import Decider
 from chatbot.errors import BadRequestError
 from chatbot.followup import Completion, FollowUp
 from chatbot.intent import IntentClassifier
@@ -26,6 +27,7 @@ from chatbot.turn import (
     Action,
     Button,
     Decision,
+    Entry,
     Hit,
     Intent,
     Listener,
@@ -36,6 +38,7 @@ from chatbot.turn import (
     Trace,
     Turn,
 )
+from chatbot.warming import Warming
 from chatbot.writer import Wording, Writer
 from knowledge_base.embed import Embedder
 from knowledge_base.normalise import clean, words
@@ -83,6 +86,7 @@ class Bot:
         self._memory = memory
         self._kinds = Kinds(knowledge.embedder, self._questions)
         self._actions = actions
+        self._warming = Warming()
         self._max_message_chars = max_message_chars
 
     def respond(self, message: Message, listener: Listener | None = None) -> Reply:
@@ -99,6 +103,11 @@ class Bot:
         stored = self._memory.find(message)
         if stored is not None:
             return stored
+        with self._warming.turn():
+            return self._answered(message, listener)
+
+    def _answered(self, message: Message, listener: Listener | None) -> Reply:
+        """The stages of a turn, one after the other."""
         watch = Stopwatch()
         past = self._understood(self._memory.recall(message))
         with watch("language"):
@@ -212,10 +221,16 @@ class Bot:
         """First questions to offer in a language; none where no entry is written in it."""
         return suggest(self.knowledge.entries.values(), language)
 
-    def warm_up(self, stopped: threading.Event, most: int = 24) -> int:
-        """Prepares the generator for the entries that are worded anew; see :meth:`Writer.warm_up`."""
-        entries = [entry for entry in self.knowledge.entries.values() if worth_composing(entry)]
-        return self._writer.warm_up(entries[:most], stopped)
+    def warm_up(self, stopped: threading.Event) -> int:
+        """Reads beforehand what answers will read again, while nobody waits for one.
+
+        Returns:
+            How many texts were read.
+        """
+        entries = list(self.knowledge.entries.values())
+        steps = self._writer.warming(entries, composed=self._decider.composes_long)
+        steps += [partial(self._judge.warm, entry) for entry in _first_read(entries)]
+        return self._warming.run(steps, stopped)
 
     @property
     def embedder(self) -> Embedder:
@@ -306,6 +321,16 @@ class Bot:
             hand_over=decision.action is Action.HAND_OVER,
             notice=wording.notice,
         )
+
+
+_READ_BEFOREHAND = 160
+"""Entries that the judge reads before anybody asks."""
+
+
+def _first_read(entries: Sequence[Entry]) -> list[Entry]:
+    """Those that the judge reads first: in the languages of most entries, which are asked most."""
+    counts = Counter(entry.language for entry in entries)
+    return sorted(entries, key=lambda entry: -counts[entry.language])[:_READ_BEFOREHAND]
 
 
 def _speaks_of(thing: str, search: _Search) -> bool:

@@ -184,6 +184,11 @@ class Decider:
             return self._instead(intent, decision)
         return decision
 
+    @property
+    def composes_long(self) -> bool:
+        """Are long entries worded anew in their own language?"""
+        return self._compose == "long"
+
     def evidence(self, hits: Sequence[Hit], language: str) -> float:
         """How likely the search alone thinks it that the first of ``hits`` answers; 0 for none."""
         return self._answerability.quick_probability(hits, language) if hits else 0.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from chatbot.errors import BusyError, EngineError
 from chatbot.generate import Generator
 from chatbot.prompt import judge_prompt
-from chatbot.turn import Hit
+from chatbot.turn import Entry, Hit
 
 __all__ = ["AnswerJudge"]
 
@@ -30,3 +30,12 @@ class AnswerJudge:
         except (BusyError, EngineError):
             return None
         return yes - no
+
+    def warm(self, entry: Entry) -> None:
+        """Reads an entry beforehand, so that judging it reads the question alone.
+
+        Raises:
+            EngineError: the engine has failed or was closed.
+        """
+        if self._engine is not None:
+            self._engine.warm(judge_prompt(entry.question, entry.answer, ""))

@@ -8,17 +8,17 @@ text, so a generated answer is never worse than the curated one.
 from __future__ import annotations
 
 import threading
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
-from chatbot.errors import BusyError, EngineError
+from chatbot.decide import worth_composing
 from chatbot.generate import Generator
 from chatbot.guarded import Pieces, guarded
 from chatbot.phrases import Phrases, Routes, name_in
-from chatbot.prompt import answer_prompt
+from chatbot.prompt import answer_prompt, translation_prompt
 from chatbot.translating import translate
 from chatbot.turn import Action, Decision, Entry, GuardVerdict, Intent, Listener
 from chatbot.yes_no import without_unasked_yes
@@ -28,8 +28,10 @@ __all__ = ["Wording", "Writer"]
 Notice = Literal["", "busy", "error", "curated_language"]
 
 _KEPT_TRANSLATIONS = 4096
-_CALM_S = 2.0
-"""Seconds without a turn before warming goes on."""
+_WARMED = 24
+"""Long entries that are read beforehand."""
+_SOURCES = 2
+"""Languages, those of most entries, from which translations are read beforehand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,6 @@ class Writer:
         self._language_of = language_of
         self._translations: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._lock = threading.Lock()
-        self._last_turn = 0.0
 
     def word(
         self,
@@ -80,36 +81,26 @@ class Writer:
         Pieces that have passed the guard go to ``listener`` as they are made; a
         wording that is refused half-way is followed by the curated text.
         """
-        self._last_turn = time.monotonic()
         wording = self._word(decision, question, language, intent, listener)
-        self._last_turn = time.monotonic()
         if listener is not None and wording.guard == "not needed":
             listener.on_text(wording.text)
         return wording
 
-    def warm_up(self, entries: Iterable[Entry], stopped: threading.Event) -> int:
-        """Reads instruction and entry for the entries given, so that their answers start sooner.
+    def warming(self, entries: Sequence[Entry], *, composed: bool) -> list[Callable[[], None]]:
+        """Steps that read what later answers begin with, so that their first words come sooner.
 
-        Runs beside the service and steps back while customers are being answered.
-
-        Returns:
-            How many were read before it was stopped or failed.
+        Args:
+            entries: of the knowledge base.
+            composed: long entries are worded anew also in their own language.
         """
         if self._generator is None:
-            return 0
-        done = 0
-        for entry in entries:
-            while time.monotonic() - self._last_turn < _CALM_S:
-                if stopped.wait(_CALM_S):
-                    return done
-            if stopped.is_set():
-                return done
-            try:
-                self._generator.warm(answer_prompt(entry.question, entry.answer, "", entry.language))
-            except (BusyError, EngineError):
-                return done
-            done += 1
-        return done
+            return []
+        long = [entry for entry in entries if worth_composing(entry)][:_WARMED] if composed else []
+        prompts = [
+            *(translation_prompt("", source, target) for source, target in _directions(entries)),
+            *(answer_prompt(entry.question, entry.answer, "", entry.language) for entry in long),
+        ]
+        return [partial(self._generator.warm, prompt) for prompt in prompts]
 
     def _word(
         self, decision: Decision, question: str, language: str, intent: Intent, listener: Listener | None
@@ -222,3 +213,17 @@ class Writer:
             self._translations[entry.answer, language] = text
             while len(self._translations) > _KEPT_TRANSLATIONS:
                 self._translations.popitem(last=False)
+
+
+def _directions(entries: Sequence[Entry]) -> list[tuple[str, str]]:
+    """From which language into which other of the knowledge base's an entry may have to be translated."""
+    written = {(entry.group, entry.language) for entry in entries}
+    counts = Counter(entry.language for entry in entries)
+    sources = [language for language, _ in counts.most_common(_SOURCES)]
+    return [
+        (source, target)
+        for target in counts
+        for source in sources
+        if source != target
+        and any((group, target) not in written for group, language in written if language == source)
+    ]

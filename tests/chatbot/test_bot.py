@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from chatbot.judge import AnswerJudge
 from chatbot.language import LanguageDetector
 from chatbot.memory import Memory, NoHistory
 from chatbot.phrases import Phrases, Routes
+from chatbot.prompt import Prompt
 from chatbot.turn import Action, Intent, Message, Past, Route, Turn
 from chatbot.writer import Writer
 from knowledge_base.entry import Entry
@@ -62,9 +66,15 @@ class Intents:
         return Intent("faq", 0.5)
 
 
-def build(*, judge: bool = True, entries: list[Entry] | None = None, topic: float = 1.0) -> Bot:
+def build(
+    *,
+    judge: bool = True,
+    entries: list[Entry] | None = None,
+    topic: float = 1.0,
+    engine: FakeGenerator | None = None,
+) -> Bot:
     phrases = Phrases.load(SAMPLE / "phrases.yml", "Acme")
-    engine = FakeGenerator(choice=[0.95, 0.05] if judge else [0.05, 0.95])
+    engine = engine or FakeGenerator(choice=[0.95, 0.05] if judge else [0.05, 0.95])
     detector = LanguageDetector(("zh", "en", "es", "ja"), "en")
     return Bot(
         knowledge=KnowledgeBase.in_memory(ENTRIES if entries is None else entries, HashEmbedder()),
@@ -230,3 +240,30 @@ def test_told_exchanges_are_taken_instead_of_stored_ones_and_no_more_than_the_hi
     turns = tuple(Turn(str(i), "a", "en", "answer") for i in range(9))
     past = Memory(Stored(), 2).recall(Message("x", "c", "c", past=Past(turns)))
     assert [turn.question for turn in past.turns] == ["7", "8"]
+
+
+def test_the_judge_reads_entries_beforehand_those_of_the_main_languages_first() -> None:
+    engine = FakeGenerator()
+    many = [Entry(f"{n}.en", str(n), "en", f"Question {n}?", "Yes.") for n in range(200)]
+    single = Entry("x.zh", "x", "zh", "运费多少？", "八元。")
+    assert (
+        build(entries=[single, *many], engine=engine).warm_up(threading.Event()) == len(engine.warmed) > 100
+    )
+    assert "Question 0?" in engine.warmed[0].messages[-1].content
+    assert not any("运费" in prompt.messages[-1].content for prompt in engine.warmed)
+
+
+def test_nothing_is_read_beforehand_while_a_customer_is_answered() -> None:
+    stopped, during = threading.Event(), []
+
+    def choice(_prompt: Prompt, _options: Sequence[str]) -> list[float]:
+        threading.Thread(target=bot.warm_up, args=(stopped,), daemon=True).start()
+        time.sleep(0.2)
+        during.append(len(engine.warmed))
+        return [0.95, 0.05]
+
+    engine = FakeGenerator(choice=choice)
+    bot = build(engine=engine)
+    bot.respond(message("运费可以用积分抵吗"))
+    stopped.set()
+    assert set(during) == {0}

@@ -9,7 +9,7 @@ import pytest
 
 from chatbot.errors import BusyError, EngineError
 from chatbot.phrases import Phrases, Routes
-from chatbot.prompt import Prompt
+from chatbot.prompt import Prompt, translation_prompt
 from chatbot.turn import Action, Decision, Entry, Hit, Intent
 from chatbot.writer import Writer
 from tests.fakes import FakeGenerator
@@ -187,3 +187,32 @@ def test_an_answer_that_is_mostly_refused_is_given_in_the_original() -> None:
     wording = word(generator, language="es", entry=THREE)
     assert wording.text.endswith(THREE.answer)
     assert wording.language == "en"
+
+
+def test_translations_between_the_knowledge_bases_own_languages_are_read_beforehand() -> None:
+    generator = FakeGenerator()
+    both = [made("a", "en", "A short one."), made("b", "en", "Another."), made("a", "zh", "一条。")]
+    for step in writer_of(generator).warming(both, composed=False):
+        step()
+    assert [prompt.language for prompt in generator.warmed] == ["zh"]
+    assert generator.warmed[0] == translation_prompt("", "en", "zh")
+    assert Writer(None, PHRASES, ROUTES, language_of).warming(both, composed=True) == []
+
+
+def test_long_entries_are_read_beforehand_only_where_they_are_worded_anew() -> None:
+    generator = FakeGenerator()
+    entries = [made(str(n), "en", "A long one. " * 40) for n in range(40)] + [made("x", "en", "Short.")]
+    writer = writer_of(generator)
+    assert writer.warming(entries, composed=False) == []
+    steps = writer.warming(entries, composed=True)
+    assert len(steps) == 24
+    steps[0]()
+    assert "A long one." in generator.warmed[0].messages[-1].content
+
+
+def made(group: str, language: str, answer: str) -> Entry:
+    return Entry(f"{group}.{language}", group, language, f"What about {group}?", answer)
+
+
+def writer_of(generator: FakeGenerator) -> Writer:
+    return Writer(generator, PHRASES, ROUTES, language_of)
