@@ -228,9 +228,9 @@ class Bot:
             How many texts were read.
         """
         entries = list(self.knowledge.entries.values())
-        steps = self._writer.warming(entries, composed=self._decider.composes_long)
-        steps += [partial(self._judge.warm, entry) for entry in _first_read(entries)]
-        return self._warming.run(steps, stopped)
+        worded = self._writer.warming(entries, composed=self._decider.composes_long)
+        judged = [partial(self._judge.warm, entry) for entry in _first_read(entries)]
+        return sum(self._warming.run(steps, stopped) for steps in (worded, judged))
 
     @property
     def embedder(self) -> Embedder:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from chatbot.bot import Bot
 from chatbot.decide import Answerability, Decider
-from chatbot.errors import BadRequestError
+from chatbot.errors import BadRequestError, EngineError
 from chatbot.followup import FollowUp
 from chatbot.judge import AnswerJudge
 from chatbot.language import LanguageDetector
@@ -72,6 +72,7 @@ def build(
     entries: list[Entry] | None = None,
     topic: float = 1.0,
     engine: FakeGenerator | None = None,
+    generator: FakeGenerator | None = None,
 ) -> Bot:
     phrases = Phrases.load(SAMPLE / "phrases.yml", "Acme")
     engine = engine or FakeGenerator(choice=[0.95, 0.05] if judge else [0.05, 0.95])
@@ -84,7 +85,10 @@ def build(
         judge=AnswerJudge(engine),
         decider=Decider(replace(CALIBRATION, topic=topic)),
         writer=Writer(
-            None, phrases, Routes.load(SAMPLE / "routes.yml"), lambda text: detector.detect(text).language
+            generator,
+            phrases,
+            Routes.load(SAMPLE / "routes.yml"),
+            lambda text: detector.detect(text).language,
         ),
         memory=Memory(NoHistory()),
         phrases=phrases,
@@ -267,3 +271,9 @@ def test_nothing_is_read_beforehand_while_a_customer_is_answered() -> None:
     bot.respond(message("运费可以用积分抵吗"))
     stopped.set()
     assert set(during) == {0}
+
+
+def test_a_generator_that_fails_does_not_keep_the_judge_from_reading() -> None:
+    engine = FakeGenerator()
+    bot = build(engine=engine, generator=FakeGenerator(error=EngineError("gone")))
+    assert bot.warm_up(threading.Event()) == len(engine.warmed) == len(ENTRIES)

@@ -109,7 +109,12 @@ def _report(prepared: Prepared, entries: Mapping[str, Entry]) -> Report:
             Section(
                 "Where the conversations went",
                 "The latest conversations are held out; earlier ones of the same customers are on neither side.",
-                [Bars(prepared.conversations, "Conversations")],
+                [
+                    Bars(
+                        {name.replace("_", " "): count for name, count in prepared.conversations.items()},
+                        "Conversations",
+                    )
+                ],
             ),
             Section(
                 "Personal data that was covered",
