@@ -328,8 +328,10 @@ def list_(as_json: AsJson = False) -> None:
     table = Table("run", "kind", "state", "began", "steps", "figures")
     for run in runs:
         figures = ", ".join(f"{key} {value:g}" for key, value in run.figures.items())
-        left = "" if run.seconds_left is None else f", {run.seconds_left / 60:.0f} min were left"
-        table.add_row(run.name, run.kind, run.state, run.began, f"{run.step} of {run.steps}{left}", figures)
+        are = "are" if run.going_on else "were"
+        left = "" if run.seconds_left is None else f", {run.seconds_left / 60:.0f} min {are} left"
+        state = "going on" if run.going_on else run.state
+        table.add_row(run.name, run.kind, state, run.began, f"{run.step} of {run.steps}{left}", figures)
     console.print(table)
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any, Literal
 
 __all__ = ["METRICS", "RUN", "Listed", "curve", "list_runs"]
 
 RUN = "run.json"
 METRICS = "metrics.jsonl"
+_QUIET_S = 300.0
+"""Seconds without a step after which a run counts as stopped; slow ones have longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,8 @@ class Listed:
     step: int = 0
     steps: int = 0
     seconds_left: float | None = None
+    going_on: bool = False
+    """Not finished, and heard of lately; else it was stopped, and the same command goes on with it."""
     figures: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -61,7 +68,8 @@ def _listed(run: Path) -> Listed:
     step, steps = int(last.get("step") or 0), int(last.get("steps") or 0)
     if not (run / RUN).is_file():
         began = _moment(points[0].get("at")) if points else ""
-        return Listed(run.name, "generator", "unfinished", "", began, step, steps, last.get("seconds_left"))
+        going_on, left = _heard_lately(points), last.get("seconds_left")
+        return Listed(run.name, "generator", "unfinished", "", began, step, steps, left, going_on)
     try:
         told = json.loads((run / RUN).read_text(encoding="utf-8"))
         return Listed(
@@ -72,11 +80,19 @@ def _listed(run: Path) -> Listed:
             _moment(told["began"]),
             step,
             steps,
-            None,
-            dict(told["figures"]),
+            figures=dict(told["figures"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return Listed(run.name, "generator", "damaged", step=step, steps=steps)
+
+
+def _heard_lately(points: Sequence[Mapping[str, Any]]) -> bool:
+    """Is the last step no longer ago than some steps, and a look at what is held out, take?"""
+    moments = [float(point["at"]) for point in points if isinstance(point.get("at"), int | float)]
+    if not moments:
+        return False
+    paces = [later - earlier for earlier, later in pairwise(moments)]
+    return time.time() - moments[-1] < max(_QUIET_S, 10 * median(paces) if paces else 0.0)
 
 
 def _moment(seconds: Any) -> str:

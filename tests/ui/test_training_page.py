@@ -30,7 +30,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A finished run, one that goes on, and a damaged one."""
+    """A finished run, one that was stopped long ago, and a damaged one."""
     found = tmp_path / "training"
     for name, steps in (("first", 40), ("second <b>", 12)):
         run = found / name
@@ -111,6 +111,8 @@ def test_an_operator_sees_the_curves(
         page.wait_for_selector("article svg polyline.two")
         assert page.locator("article").count() == 3
         assert page.locator("h2", has_text="second <b>").count() == 1
+        stopped = {"en-US": "stopped", "zh-CN": "已中断"}[locale]
+        assert stopped in page.locator(".state.unfinished").inner_text()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         if shots := os.environ.get("KEFU_SHOTS"):
             page.screenshot(path=f"{shots}/training-{locale}.png", full_page=True)

@@ -5,14 +5,14 @@ const WORDS = {
     title: "训练", key: "具有 admin 权限的 API 密钥", open: "查看",
     make: "创建密钥：kefu keys create me --scope admin",
     none: "还没有训练。开始一次：kefu train generator", wrong: "密钥不可用，或没有 admin 权限。", lost: "暂时连接不上。",
-    finished: "已完成", unfinished: "进行中或已中断", damaged: "已损坏", step: "步数", left: "剩余", minutes: "分钟",
+    finished: "已完成", going: "进行中", unfinished: "已中断，再次运行同一命令会继续", damaged: "已损坏", step: "步数", left: "剩余", minutes: "分钟",
     loss: "训练损失", held: "验证损失", base: "基础模型", began: "开始于",
   },
   en: {
     title: "Training runs", key: "API key with the scope admin", open: "Show",
     make: "Make one with: kefu keys create me --scope admin",
     none: "No run yet. Begin one with: kefu train generator", wrong: "The key cannot be used or lacks the scope admin.",
-    lost: "No connection right now.", finished: "finished", unfinished: "going on, or stopped", damaged: "damaged",
+    lost: "No connection right now.", finished: "finished", going: "going on", unfinished: "stopped; the same command goes on", damaged: "damaged",
     step: "step", left: "left", minutes: "min", loss: "training loss", held: "held-out loss", base: "base", began: "began",
   },
 };
@@ -75,9 +75,9 @@ function plot(points) {
 }
 
 function card(run, points) {
-  const state = element("span", { class: `state ${run.state}` }, say(run.state));
+  const state = element("span", { class: `state ${run.state}` }, say(run.going_on ? "going" : run.state));
   const facts = { [say("step")]: `${run.step} / ${run.steps}` };
-  if (run.seconds_left) facts[say("left")] = `${Math.ceil(run.seconds_left / 60)} ${say("minutes")}`;
+  if (run.going_on && run.seconds_left) facts[say("left")] = `${Math.ceil(run.seconds_left / 60)} ${say("minutes")}`;
   if (run.base) facts[say("base")] = run.base;
   if (run.began) facts[say("began")] = `${run.began} UTC`;
   for (const [name, value] of Object.entries(run.figures)) facts[name.replaceAll("_", " ")] = String(value);
