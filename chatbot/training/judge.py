@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from chatbot.decide import READ, Answerability, features
+from chatbot.decide import READ, Answerability, bent, bent_names, features
 from chatbot.errors import BadRequestError
 from chatbot.prompt import JUDGE_SYSTEM
 from knowledge_base.calibration import Calibration
@@ -305,7 +305,8 @@ def _decisions(
             for rank, hit in enumerate(hits[:READ]):
                 order = [hit, *(other for other in hits if other is not hit)]
                 entry = entry_number(hit)
-                values = {**features(order, question.language), "judge": judge(case, entry, number)}
+                odds = bent("judge", judge(case, entry, number))
+                values = {**features(order, question.language), **odds}
                 right = entry in question.answers
                 answerable = bool(question.answers)
                 topical = answerable or question.near is not None
@@ -314,8 +315,8 @@ def _decisions(
     return rows
 
 
-_QUICK = ("question", "dense", "lexical", "margin", "cross", "score", "lead")
-_JUDGED = (*_QUICK, "judge")
+_QUICK = ("question", "dense", "lexical", "margin", "cross", "score", *bent_names("lead"))
+_JUDGED = (*_QUICK, *bent_names("judge"))
 
 
 def _fit_answerability(rows: Sequence[_Row]) -> tuple[Answerability, CalibrationReport]:
