@@ -113,7 +113,10 @@ def distil(
 
 def compress(
     out: Annotated[Path, typer.Argument(help="GGUF file to write.")],
-    model: Annotated[str, typer.Option(help="Catalogue id or GGUF file.")] = _LARGE,
+    model: Annotated[
+        str,
+        typer.Option(help="Catalogue id or GGUF file; `MODEL+RUN` with that run's adapter in the weights."),
+    ] = _LARGE,
     level: Annotated[
         str, typer.Option(help="Bits a weight: q4_0, q4_1, q5_0, q5_1, q8_0 or f16; by default as it is.")
     ] = "",
@@ -122,14 +125,12 @@ def compress(
     ] = 0,
 ) -> None:
     """Write a model in another size; `kefu eval models` shows what that costs and gains."""
-    from chatbot.models import resolve_generator
     from chatbot.models.compress import compress as write
 
-    chosen = settings()
-    base = Path(resolve_generator(model, chosen.models_dir))
+    base, adapter = _files(settings(), model)
     gone = _least_needed(base, without_layers) if without_layers else []
     with progress_bar("writing") as progress:
-        write(base, out, level, gone, progress)
+        write(base, out, level, gone, adapter, progress)
     left_out = f", without the layers {', '.join(map(str, gone))}" if gone else ""
     console.print(
         f"{out}: {out.stat().st_size / 2**20:.0f} MiB (was {base.stat().st_size / 2**20:.0f}){left_out}",

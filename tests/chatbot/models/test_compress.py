@@ -9,7 +9,11 @@ import pytest
 from gguf import GGUFReader
 
 from chatbot.errors import BadRequestError, ModelError
+from chatbot.models.adapter import AdapterManifest
 from chatbot.models.compress import LEVELS, compress, layer_count
+from chatbot.models.disk import sha256_of
+from chatbot.prompt import FORMAT_VERSION
+from chatbot.training.generator.adapter_file import write_adapter
 from tests.chatbot.models.test_probe import base_file, tensors
 
 
@@ -95,3 +99,91 @@ def test_the_engine_loads_what_was_written(gguf: Path, tmp_path: Path) -> None:
     finally:
         engine.close()
     assert said.completion_tokens > 0
+
+
+def lora_file(path: Path, base: Path, matrices: dict[str, tuple[np.ndarray, np.ndarray]]) -> Path:
+    manifest = AdapterManifest("base", sha256_of(base), FORMAT_VERSION, "data", "run")
+    write_adapter(path, matrices, architecture="qwen2", alpha=4.0, manifest=manifest)
+    return path
+
+
+def low_rank(out: int, into: int, rank: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    draw = np.random.default_rng(5)
+    down, up = draw.standard_normal((rank, into)), draw.standard_normal((out, rank))
+    return down.astype(np.float32), up.astype(np.float32)
+
+
+def test_an_adapter_becomes_part_of_the_weights_it_was_trained_beside(tmp_path: Path) -> None:
+    base = base_file(tmp_path / "base.gguf", layers=4)
+    down, up = low_rank(32, 32)
+    lora = lora_file(tmp_path / "lora.gguf", base, {"blk.2.attn_q.weight": (down, up)})
+    compress(base, tmp_path / "out.gguf", without=(1,), adapter=lora)
+    before, after = tensors(base), tensors(tmp_path / "out.gguf")
+    wanted = before["blk.2.attn_q.weight"] + up @ down * 2.0
+    assert np.abs(after["blk.1.attn_q.weight"] - wanted).max() <= np.abs(wanted).max() / 100
+    assert np.abs(wanted - before["blk.2.attn_q.weight"]).max() > 1
+    for new, old in {"blk.0": "blk.0", "blk.2": "blk.3"}.items():
+        np.testing.assert_array_equal(after[f"{new}.attn_q.weight"], before[f"{old}.attn_q.weight"])
+
+
+def test_with_a_level_an_adapter_is_added_before_the_weights_are_rounded(tmp_path: Path) -> None:
+    base = base_file(tmp_path / "base.gguf")
+    down, up = low_rank(32, 32)
+    lora = lora_file(tmp_path / "lora.gguf", base, {"blk.2.attn_q.weight": (down, up)})
+    compress(base, tmp_path / "out.gguf", "f16", adapter=lora)
+    found = tensors(tmp_path / "out.gguf")["blk.2.attn_q.weight"]
+    np.testing.assert_allclose(found, tensors(base)["blk.2.attn_q.weight"] + up @ down * 2.0, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "told"),
+    [
+        ("blk.7.attn_q.weight", (32, 32), "which base.gguf does not have so"),
+        ("blk.1.attn_q.weight", (16, 32), "changes blk.1.attn_q.weight as 16 by 32"),
+    ],
+)
+def test_an_adapter_that_does_not_fit_is_refused_and_nothing_is_written(
+    tmp_path: Path, name: str, shape: tuple[int, int], told: str
+) -> None:
+    base = base_file(tmp_path / "base.gguf")
+    lora = lora_file(tmp_path / "lora.gguf", base, {name: low_rank(*shape)})
+    with pytest.raises(ModelError, match=told):
+        compress(base, tmp_path / "out.gguf", adapter=lora)
+    other = base_file(tmp_path / "other.gguf")
+    with pytest.raises(ModelError, match="belongs to base"):
+        compress(other, tmp_path / "out.gguf", adapter=lora)
+    assert not (tmp_path / "out.gguf").exists()
+
+
+@pytest.mark.models
+def test_the_engine_says_with_merged_weights_what_it_says_with_the_adapter_beside_them(
+    gguf: Path, tmp_path: Path
+) -> None:
+    from chatbot.generate.llama import LlamaGenerator
+    from chatbot.prompt import judge_prompt
+
+    shapes = {str(t.name): tuple(map(int, t.shape)) for t in GGUFReader(gguf).tensors}
+    matrices = {}
+    for name, (into, *out) in shapes.items():
+        if name.endswith(("attn_q.weight", "attn_v.weight")):
+            down, up = low_rank(out[0], into, 4)
+            matrices[name] = (down / into**0.5, up * 0.11)
+    manifest = AdapterManifest("base", sha256_of(gguf), FORMAT_VERSION, "data", "run")
+    lora = tmp_path / "lora.gguf"
+    write_adapter(lora, matrices, architecture="qwen2", alpha=8.0, manifest=manifest)
+    compress(gguf, tmp_path / "merged.gguf", adapter=lora)
+    prompt = judge_prompt("When do you open?", "At nine.", "Do you open at nine?")
+    said = {}
+    for name, file, beside in (
+        ("plain", gguf, None),
+        ("beside", gguf, lora),
+        ("merged", tmp_path / "merged.gguf", None),
+    ):
+        engine = LlamaGenerator(file, adapter=beside, slots=1, context_tokens=512)
+        try:
+            said[name] = np.array(engine.choose(prompt, ("Yes", "No")))
+        finally:
+            engine.close()
+    changed = np.abs(said["plain"] - said["beside"]).max()
+    assert changed > 0.5
+    assert np.abs(said["merged"] - said["beside"]).max() < changed / 4
