@@ -281,7 +281,7 @@ def _build_judge(settings: Settings) -> Generator | None:
         return None
     path = resolve_judge(settings.models_dir)
     engine = settings.generator.model_copy(
-        update={"kind": "llama_cpp", "context_tokens": 1024, "cache_mib": 96, "slots": 2}
+        update={"kind": "llama_cpp", "context_tokens": 1024, "cache_mib": 192, "slots": 2}
     )
     return build_generator(engine, path)
 

@@ -228,7 +228,7 @@ class Bot:
             How many texts were read.
         """
         entries = list(self.knowledge.entries.values())
-        worded = self._writer.warming(entries, composed=self._decider.composes_long)
+        worded = self._writer.warming(entries, self._decider.compose)
         judged = [partial(self._judge.warm, entry) for entry in _first_read(entries)]
         return sum(self._warming.run(steps, stopped) for steps in (worded, judged))
 
@@ -346,7 +346,9 @@ def _says_again(earlier: Turn, search: _Search) -> bool:
     if not search.hits:
         return False
     entry = search.hits[0].entry
-    return entry.id in earlier.entry_ids or entry.answer == earlier.answer
+    # told by a client, it has no ids, and may lack its first «yes»
+    told = earlier.answer.strip().casefold()
+    return entry.id in earlier.entry_ids or (bool(told) and entry.answer.casefold().endswith(told))
 
 
 def _source(hit: Hit) -> Source:

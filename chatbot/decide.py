@@ -53,7 +53,7 @@ class Answerability:
     quick: Mapping[str, float]
     """Weights without the judge, by the names of :func:`features`."""
     judged: Mapping[str, float]
-    """Weights with the judge: the same and ``judge``."""
+    """Weights with the judge: the same and the parts of ``judge`` (see :func:`bent`)."""
     sure_yes: float
     """Quick probability from which the answer goes out unread."""
     sure_no: float
@@ -199,7 +199,7 @@ class Decider:
             question: as it was searched.
             language: the customer's.
             hits: best first.
-            judge: asked at most twice, only where the search alone is unsure.
+            judge: asked of :data:`READ` hits at most, only where the search alone is unsure.
         """
         sure = max(intent.confidence, intent.route_confidence) >= self._route_confidence
         followed = intent.route is not Route.ANSWER and sure
@@ -216,9 +216,9 @@ class Decider:
         return decision
 
     @property
-    def composes_long(self) -> bool:
-        """Are long entries worded anew in their own language?"""
-        return self._compose == "long"
+    def compose(self) -> Compose:
+        """What the generator may word."""
+        return self._compose
 
     def evidence(self, hits: Sequence[Hit], language: str) -> float:
         """How likely the search alone thinks it that the first of ``hits`` answers; 0 for none."""

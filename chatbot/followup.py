@@ -38,6 +38,7 @@ _CODE = regex.compile(
     r"(?<![\p{Latin}\p{N}])(?=[\p{Latin}-]*\p{N})\p{Latin}[\p{Latin}\p{N}]*(?:-[\p{Latin}\p{N}]+)*"
 )
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’.-][\p{L}\p{M}\p{N}]+)*")
+_WHOLE_WORD = r"(?<![\p{L}\p{M}\p{N}])(?<![\p{L}\p{M}\p{N}]['’.-])%s(?!['’.-]?[\p{L}\p{M}\p{N}])"
 _CLAUSE = regex.compile(r"[,，、.。;；:：?？!！]|\b(?:and|but|y|pero|und|aber|et|mais)\b", regex.IGNORECASE)
 _CONDITION = regex.compile(r"(?:if|si|s'|wenn|falls)\b", regex.IGNORECASE)
 _EMPTY = regex.compile(r"[\p{P}\p{S}\s的了吗呢吧到はがをにので]*")
@@ -384,7 +385,7 @@ def _exchanges(earlier: str, thing: str, table: _Language) -> tuple[Exchange, ..
     """The earlier question with one word, or two that stand together, exchanged for ``thing``."""
     words = _cut(earlier, table)
     blank, gap = (" ", r"\s+") if table.spaced else ("", r"\s*")
-    whole = r"(?<![\p{L}\p{M}\p{N}])%s(?![\p{L}\p{M}\p{N}])" if table.spaced else "%s"
+    whole = _WHOLE_WORD if table.spaced else "%s"
     found: dict[str, str] = {}
     for span in [*((word,) for word in words), *pairwise(words)]:
         pattern = whole % gap.join(map(regex.escape, span))

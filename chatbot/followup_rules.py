@@ -301,11 +301,11 @@ PLACES = """
     vereinigte_staaten kanada großbritannien deutschland frankreich spanien italien niederlande
     belgien österreich schweiz ausland japon états-unis royaume-uni allemagne espagne italie
     pays-bas belgique suisse étranger chine corse
-    天津 重庆 成都 杭州 南京 苏州 武汉 西安 厦门 青岛 台北 高雄 东京 東京 大阪 京都 横浜 名古屋 福岡 札幌
-    首尔 曼谷 巴黎 伦敦 柏林 马德里 罗马 米兰 纽约 洛杉矶 悉尼 多伦多 迪拜 莫斯科 パリ ロンドン ベルリン
+    天津 重庆 杭州 苏州 武汉 青岛 台北 高雄 东京 東京 大阪 横浜 名古屋 福岡 札幌
+    首尔 曼谷 巴黎 伦敦 柏林 马德里 米兰 纽约 洛杉矶 悉尼 多伦多 迪拜 莫斯科 パリ ロンドン ベルリン
     ニューヨーク ロサンゼルス ソウル
     paris london berlin madrid barcelona valencia sevilla lisbon lisboa rome milan milano munich münchen
-    hamburg frankfurt cologne köln stuttgart düsseldorf vienna wien zurich zürich geneva genève genf
+    hamburg frankfurt köln stuttgart düsseldorf vienna wien zurich zürich geneva genève genf
     brussels bruxelles brüssel amsterdam rotterdam copenhagen stockholm oslo helsinki warsaw prague
     dublin manchester edinburgh lyon marseille toulouse bordeaux lille strasbourg athens istanbul dubai
     moscow beijing shanghai guangzhou shenzhen taipei tokyo osaka kyoto seoul bangkok jakarta hanoi

@@ -31,11 +31,13 @@ class AnswerJudge:
             return None
         return yes - no
 
-    def warm(self, entry: Entry) -> None:
+    def warm(self, entry: Entry) -> bool:
         """Reads an entry beforehand, so that judging it reads the question alone.
 
+        Returns:
+            False: there is no room for more, or no judge.
+
         Raises:
-            EngineError: the engine has failed or was closed.
+            BusyError, EngineError: as the engine's.
         """
-        if self._engine is not None:
-            self._engine.warm(judge_prompt(entry.question, entry.answer, ""))
+        return self._engine is not None and self._engine.warm(judge_prompt(entry.question, entry.answer, ""))

@@ -12,8 +12,14 @@ from chatbot.errors import BusyError, EngineError
 __all__ = ["Warming"]
 
 
+_FAILURES = 3
+"""Failures in a row after which an engine is left alone."""
+
+
 class Warming:
-    """Takes one step after the other and steps back while turns are under way.  Safe to call from many threads.
+    """Takes one step after the other; none begins while a turn is known to be under way.
+
+    Safe to call from many threads.
 
     Args:
         calm_s: seconds without a turn before the next step is taken.
@@ -37,23 +43,33 @@ class Warming:
                 self._turns -= 1
                 self._last = time.monotonic()
 
-    def run(self, steps: Iterable[Callable[[], None]], stopped: threading.Event) -> int:
-        """Takes the steps, until ``stopped`` or until an engine fails or has no place.
+    def run(self, steps: Iterable[Callable[[], bool]], stopped: threading.Event) -> int:
+        """Takes the steps, until ``stopped``, or until an engine is full or fails again and again.
+
+        Args:
+            steps: each gives False when there is no room for what it read, nor for more.
 
         Returns:
             How many were taken.
         """
-        done = 0
+        done = failed = 0
         for step in steps:
             while not stopped.is_set() and (wait := self._wait()) > 0:
                 stopped.wait(wait)
             if stopped.is_set():
                 break
             try:
-                step()
-            except (BusyError, EngineError):
+                room = step()
+            except BusyError:
                 break
-            done += 1
+            except EngineError:  # of this one text, perhaps
+                failed += 1
+                if failed == _FAILURES:
+                    break
+                continue
+            failed, done = 0, done + room
+            if not room:
+                break
         return done
 
     def _wait(self) -> float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from chatbot.decide import worth_composing
+from chatbot.decide import Compose, worth_composing
 from chatbot.generate import Generator
 from chatbot.guarded import Pieces, guarded
 from chatbot.phrases import Phrases, Routes, name_in
@@ -86,16 +86,16 @@ class Writer:
             listener.on_text(wording.text)
         return wording
 
-    def warming(self, entries: Sequence[Entry], *, composed: bool) -> list[Callable[[], None]]:
+    def warming(self, entries: Sequence[Entry], compose: Compose) -> list[Callable[[], bool]]:
         """Steps that read what later answers begin with, so that their first words come sooner.
 
         Args:
             entries: of the knowledge base.
-            composed: long entries are worded anew also in their own language.
+            compose: what is worded anew.
         """
-        if self._generator is None:
+        if self._generator is None or compose == "none":
             return []
-        long = [entry for entry in entries if worth_composing(entry)][:_WARMED] if composed else []
+        long = [entry for entry in entries if worth_composing(entry)][:_WARMED] if compose == "long" else []
         prompts = [
             *(translation_prompt("", source, target) for source, target in _directions(entries)),
             *(answer_prompt(entry.question, entry.answer, "", entry.language) for entry in long),
@@ -162,7 +162,8 @@ class Writer:
             kind="answer",
             language_of=self._language_of,
         )
-        return self._outcome(entry, language, text, verdict, watch)
+        curated = without_unasked_yes(entry, question, language)
+        return self._outcome(curated, language, text, verdict, watch)
 
     def _translate(self, entry: Entry, question: str, language: str, listener: Listener | None) -> Wording:
         """The entry's answer in the customer's language; kept, for the next customer may ask it too."""
@@ -218,6 +219,7 @@ class Writer:
 def _directions(entries: Sequence[Entry]) -> list[tuple[str, str]]:
     """From which language into which other of the knowledge base's an entry may have to be translated."""
     written = {(entry.group, entry.language) for entry in entries}
+    free = [entry for entry in entries if not entry.verbatim]
     counts = Counter(entry.language for entry in entries)
     sources = [language for language, _ in counts.most_common(_SOURCES)]
     return [
@@ -225,5 +227,5 @@ def _directions(entries: Sequence[Entry]) -> list[tuple[str, str]]:
         for target in counts
         for source in sources
         if source != target
-        and any((group, target) not in written for group, language in written if language == source)
+        and any(entry.language == source and (entry.group, target) not in written for entry in free)
     ]

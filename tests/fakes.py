@@ -110,10 +110,11 @@ class FakeGenerator:
             return [0.9 if option == best else 0.1 / len(options) for option in options]
         return self._choice(prompt, options) if callable(self._choice) else self._choice
 
-    def warm(self, prompt: Prompt) -> None:
+    def warm(self, prompt: Prompt) -> bool:
         with self._places.place(math.inf, self._closing.is_set):
             self._fail()
             self.warmed.append(prompt)
+        return True
 
     def _fail(self) -> None:
         if self._error is not None:

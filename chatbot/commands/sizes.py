@@ -257,7 +257,7 @@ def _files(chosen: Settings, name: str) -> tuple[Path, Path | None]:
     """
     from chatbot.models import ADAPTER, check_adapter, resolve_generator
 
-    model, _, run = name.partition("+")
+    model, _, run = (name, "", "") if Path(name).is_file() else name.partition("+")
     found = resolve_generator(model, chosen.models_dir)
     if not isinstance(found, Path) or not found.is_file():
         raise BadRequestError(f"{model!r} is no GGUF file; expected a catalogue id or the path of one")

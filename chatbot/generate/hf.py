@@ -128,13 +128,16 @@ class TransformersGenerator:
         values = torch.log_softmax(logits.float(), dim=-1)
         return [float(values[first]) for first in firsts]
 
-    def warm(self, prompt: Prompt) -> None:
+    def warm(self, prompt: Prompt) -> bool:
         """See :class:`~chatbot.generate.protocol.Generator`."""
         tokens = self._tokens(prompt)
         _, cache = self._read(tokens, Run(None, math.inf, self._closing.is_set), math.inf)
         with self._kept_lock:
-            self._kept = [kept for kept in self._kept if kept[0] != tokens][1 - KEPT_PREFIXES :]
+            self._kept = [kept for kept in self._kept if kept[0] != tokens]
+            if len(self._kept) >= KEPT_PREFIXES:
+                return False
             self._kept.append((tokens, cache))
+            return True
 
     def close(self) -> None:
         """See :class:`~chatbot.generate.protocol.Generator`."""

@@ -132,7 +132,7 @@ class LlamaGenerator:
             raise EngineError("the engine gave no probabilities; it was stopped while it read the prompt")
         return option_logprobs(answer.top, options)
 
-    def warm(self, prompt: Prompt) -> None:
+    def warm(self, prompt: Prompt) -> bool:
         """See :class:`~chatbot.generate.protocol.Generator`."""
         self._vocabulary()
         key = prompt_bytes(prompt)
@@ -142,7 +142,7 @@ class LlamaGenerator:
                 self._cache.adopt(key, file)
         run = Run(None, math.inf, self._closing.is_set)
         try:
-            self._ask(prompt, run, {"max_tokens": 1}, pin=True)
+            return self._ask(prompt, run, {"max_tokens": 1}, pin=True).kept
         except Abandoned:
             raise EngineError("the generator was closed while it read a prompt") from None
 
@@ -193,7 +193,7 @@ class LlamaGenerator:
                 answer.take,
             )
             if pin and answer.complete:
-                self._cache.pin(slot, key)
+                answer.kept = self._cache.pin(slot, key)
                 if self._states is not None and answer.cached_tokens < answer.prompt_tokens - 1:
                     self._states.store(key, lambda file: self.save(slot, file))
         answer.raise_error()
@@ -209,6 +209,7 @@ class _Answer:
         self.completion_tokens = 0
         self.finish = ""
         self.complete = False
+        self.kept = False
         self.top: list[tuple[bytes, float]] = []
         self._run = run
         self._error: dict[str, Any] | None = None

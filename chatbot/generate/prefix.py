@@ -27,6 +27,8 @@ MIN_GAIN = 48
 """Least gain, in bytes of prompt (about 12 tokens), for which a state is put back."""
 MIN_SAVE = 160
 """Least loss, in bytes of prompt (about 40 tokens), for which a state is saved."""
+PINNED_SHARE = 0.66
+"""Share of the budget that may be pinned; the rest is for what is asked besides."""
 BUSY_FACTOR = 4
 """While another slot works, each move of a state waits for its batch: move for more only."""
 
@@ -174,20 +176,32 @@ class PrefixCache:
         if kept.dropped and not kept.readers:
             os.close(kept.file)
 
-    def pin(self, slot: int, prompt: bytes) -> None:
-        """Keeps the state of a slot that is held now, before any that were not pinned."""
-        if self._budget:
-            with self._lock:
-                known = any(kept.pinned and kept.prompt == prompt for kept in self._kept)
-            if not known:
-                self._save(self._slots[slot], pinned=True)
+    def pin(self, slot: int, prompt: bytes) -> bool:
+        """Keeps the state of a slot that is held now, before any that were not pinned.
+
+        Returns:
+            Whether it is kept: not where so much is pinned that nothing else would have room.
+        """
+        with self._lock:
+            if any(kept.pinned and kept.prompt == prompt for kept in self._kept):
+                return True
+            if not self._may_pin():
+                return False
+        self._save(self._slots[slot], pinned=True)
+        return True
 
     def adopt(self, prompt: bytes, file: int) -> None:
-        """Keeps, pinned, a state that lies in an open file; takes the file over."""
-        if self._budget:
+        """Keeps, pinned, a state that lies in an open file, if there is room for it; takes the file over."""
+        with self._lock:
+            may = self._may_pin()
+        if may:
             self._add(_Kept(prompt, file, os.fstat(file).st_size, pinned=True))
         else:
             os.close(file)
+
+    def _may_pin(self) -> bool:
+        pinned = sum(kept.size for kept in self._kept if kept.pinned)
+        return pinned < self._budget * PINNED_SHARE
 
     @property
     def kept_bytes(self) -> int:

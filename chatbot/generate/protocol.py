@@ -70,10 +70,13 @@ class Generator(Protocol):
             BusyError, EngineError: as for ``generate``.
         """
 
-    def warm(self, prompt: Prompt) -> None:
+    def warm(self, prompt: Prompt) -> bool:
         """Reads the prompt so that later ones which start alike answer sooner.
 
         Not subject to the time limit of a generation.
+
+        Returns:
+            False: it was read but not kept, for there is no more room for such.
 
         Raises:
             BusyError, EngineError: as for ``generate``.

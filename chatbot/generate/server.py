@@ -123,7 +123,7 @@ class OpenAIGenerator:
         except Abandoned:
             raise EngineError("the generator was closed while it judged") from None
 
-    def warm(self, prompt: Prompt) -> None:
+    def warm(self, prompt: Prompt) -> bool:
         """Has the server read the prompt; whether it keeps the state is up to the server."""
         run = Run(None, 10 * self._timeout_s, self._closing.is_set)
         try:
@@ -131,6 +131,7 @@ class OpenAIGenerator:
                 self._answer(prompt, run, {"max_tokens": 1})
         except Abandoned:
             raise EngineError("the generator was closed while it read a prompt") from None
+        return True
 
     def close(self) -> None:
         """See :class:`~chatbot.generate.protocol.Generator`."""

@@ -34,6 +34,7 @@ LEVELS = {
 _BLOCK = 32
 _MERGED = "q8_0"
 """Level of a matrix that an adapter was added to."""
+_FINE = (GGMLQuantizationType.F32, GGMLQuantizationType.F16, GGMLQuantizationType.BF16)
 _BITS = {"q4_0": 4.5, "q4_1": 5.0, "q5_0": 5.5, "q5_1": 6.0, "q8_0": 8.5, "f16": 16.0}
 _LAYER = re.compile(r"^blk\.(\d+)\.(.+)$")
 
@@ -94,7 +95,7 @@ def compress(
                         continue
                     name = f"blk.{number[int(match[1])]}.{match[2]}"
                 change = changes.get(str(tensor.name))
-                kind = LEVELS[level or _MERGED] if level or change is not None else None
+                kind = LEVELS[level] if level else None if change is None else _merged(tensor.tensor_type)
                 if kind is not None and len(tensor.shape) > 1 and int(tensor.shape[0]) % _BLOCK == 0:
                     values = dequantize(tensor.data, tensor.tensor_type)
                     data = quantize(values if change is None else values + change(), kind)
@@ -137,6 +138,11 @@ def _changes(adapter: Path, base: Path) -> dict[str, Callable[[], NDArray[np.flo
                 "does not have so; expected an adapter that `kefu train generator` wrote for it"
             )
     return {name: partial(change, name) for name in names}
+
+
+def _merged(kind: GGMLQuantizationType) -> GGMLQuantizationType:
+    """What a matrix of ``kind`` becomes that an adapter was added to: no coarser than it was."""
+    return kind if kind in _FINE else LEVELS[_MERGED]
 
 
 def _layers(reader: GgufFile, base: Path) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from chatbot.errors import ModelError
@@ -24,24 +23,25 @@ def whole_memory() -> int:
     """Bytes that the machine has, or the container's limit; who uses how much of them does not count."""
     import psutil
 
-    return min([int(psutil.virtual_memory().total), *(limit for limit, _ in _containers())])
+    limits = (_bytes_in(limit) for limit, _ in _CGROUPS)
+    return min([int(psutil.virtual_memory().total), *(limit for limit in limits if limit is not None)])
 
 
 def free_memory() -> int:
     """Bytes that can be taken now: the machine's, or what the container's limit leaves of them."""
     import psutil
 
-    free = int(psutil.virtual_memory().available)
-    return min([free, *(max(0, limit - used) for limit, used in _containers())])
+    told = [(_bytes_in(limit), _bytes_in(used)) for limit, used in _CGROUPS]
+    left = [max(0, limit - used) for limit, used in told if limit is not None and used is not None]
+    return min([int(psutil.virtual_memory().available), *left])
 
 
-def _containers() -> Iterator[tuple[int, int]]:
-    """Limit and use in bytes of the container around this process; nothing without one."""
-    for limit, used in _CGROUPS:
-        try:
-            yield int(limit.read_text()), int(used.read_text())
-        except (OSError, ValueError):  # no container, or one without a limit («max»)
-            continue
+def _bytes_in(file: Path) -> int | None:
+    """The number in a file of the kernel's; None without a container, or where there is no limit («max»)."""
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def free_bytes(folder: Path) -> int:

@@ -317,6 +317,7 @@ def _decisions(
 
 _QUICK = ("question", "dense", "lexical", "margin", "cross", "score", *bent_names("lead"))
 _JUDGED = (*_QUICK, *bent_names("judge"))
+_WHOLE = {part: name for name in ("lead", "judge") for part in bent_names(name)}
 
 
 def _fit_answerability(rows: Sequence[_Row]) -> tuple[Answerability, CalibrationReport]:
@@ -403,6 +404,8 @@ def _by_language(
 _FREE = frozenset({"cross"})
 """Signals that may count for or against an answer; all others only count for it."""
 _PENALTY = 1e-3
+_LEAST_SPREAD = 0.25
+"""Of the whole signal's spread; else a part of it that is hardly ever in play could get any weight."""
 
 
 def _cross_fit(
@@ -415,20 +418,29 @@ def _cross_fit(
     """
     values = np.array([[row.values[name] for name in names] for row in rows])
     free = np.array([name in _FREE for name in names])
+    whole = np.array([np.std([row.values[_WHOLE.get(name, name)] for row in rows]) for name in names])
+    spread = np.maximum(values.std(0), whole * _LEAST_SPREAD) + 1e-9
     unseen = np.zeros(len(rows))
     for train, test in GroupKFold(_FOLDS).split(values, labels, groups):
-        weights, bias = _rising_logistic(values[train], labels[train], free)
+        weights, bias = _rising_logistic(values[train], labels[train], free, spread)
         unseen[test] = 1.0 / (1.0 + np.exp(-(values[test] @ weights + bias)))
-    weights, bias = _rising_logistic(values, labels, free)
+    weights, bias = _rising_logistic(values, labels, free, spread)
     found = {"bias": bias, **dict(zip(names, map(float, weights), strict=True))}
     return unseen, {name: round(value, 5) for name, value in found.items()}
 
 
 def _rising_logistic(
-    values: NDArray[np.float64], labels: NDArray[np.bool_], free: NDArray[np.bool_]
+    values: NDArray[np.float64],
+    labels: NDArray[np.bool_],
+    free: NDArray[np.bool_],
+    spread: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], float]:
-    """Logistic regression whose weights are not negative but for the free ones: weights and bias."""
-    mean, spread = values.mean(0), values.std(0) + 1e-9
+    """Logistic regression whose weights are not negative but for the free ones: weights and bias.
+
+    Args:
+        spread: what each column is divided by; small weights on the quotients are preferred.
+    """
+    mean = values.mean(0)
     scaled = np.hstack([(values - mean) / spread, np.ones((len(values), 1))])
     sign = np.where(labels, 1.0, -1.0)
 

@@ -50,9 +50,9 @@ class Overheard:
         """As the generator's."""
         return self.inner.choose(prompt, options)
 
-    def warm(self, prompt: Prompt) -> None:
+    def warm(self, prompt: Prompt) -> bool:
         """As the generator's."""
-        self.inner.warm(prompt)
+        return self.inner.warm(prompt)
 
     def close(self) -> None:
         """As the generator's."""

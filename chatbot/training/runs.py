@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from typing import Any, Literal
 
 __all__ = ["METRICS", "RUN", "Listed", "curve", "list_runs"]
@@ -18,6 +17,9 @@ RUN = "run.json"
 METRICS = "metrics.jsonl"
 _QUIET_S = 300.0
 """Seconds without a step after which a run counts as stopped; slow ones have longer."""
+_LATELY = 40
+_BREAK_S = 1800.0
+"""A step takes less; what lies longer apart are a stop and a going on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +89,13 @@ def _listed(run: Path) -> Listed:
 
 
 def _heard_lately(points: Sequence[Mapping[str, Any]]) -> bool:
-    """Is the last step no longer ago than some steps, and a look at what is held out, take?"""
+    """Is the last step no longer ago than a few of the slowest lately took?"""
     moments = [float(point["at"]) for point in points if isinstance(point.get("at"), int | float)]
     if not moments:
         return False
-    paces = [later - earlier for earlier, later in pairwise(moments)]
-    return time.time() - moments[-1] < max(_QUIET_S, 10 * median(paces) if paces else 0.0)
+    paces = [later - earlier for earlier, later in pairwise(moments[-_LATELY:])]
+    slowest = max((pace for pace in paces if pace < _BREAK_S), default=0.0)
+    return time.time() - moments[-1] < max(_QUIET_S, 4 * slowest)
 
 
 def _moment(seconds: Any) -> str:

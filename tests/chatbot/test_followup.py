@@ -140,3 +140,8 @@ def test_the_turn_that_a_text_leans_on_is_told() -> None:
     thanks = Turn("thanks", "You are welcome.", "en", "small_talk")
     assert FollowUp().complete("and the watch?", Past((asked, thanks), "en"), "en").turn is asked
     assert FollowUp().complete("Where is your shop in Berlin?", Past((asked,), "en"), "en").turn is None
+
+
+def test_a_word_with_a_hyphen_is_one_word() -> None:
+    parts = FollowUp().complete("and the dog?", past("Is cat-food good for my cat?"), "en")
+    assert "Is cat-food good for my dog?" in [x.question for x in parts.exchanges]

@@ -192,19 +192,22 @@ def test_an_answer_that_is_mostly_refused_is_given_in_the_original() -> None:
 def test_translations_between_the_knowledge_bases_own_languages_are_read_beforehand() -> None:
     generator = FakeGenerator()
     both = [made("a", "en", "A short one."), made("b", "en", "Another."), made("a", "zh", "一条。")]
-    for step in writer_of(generator).warming(both, composed=False):
+    for step in writer_of(generator).warming(both, "translations"):
         step()
     assert [prompt.language for prompt in generator.warmed] == ["zh"]
     assert generator.warmed[0] == translation_prompt("", "en", "zh")
-    assert Writer(None, PHRASES, ROUTES, language_of).warming(both, composed=True) == []
+    assert writer_of(generator).warming(both, "none") == []
+    binding = [replace(each, verbatim=True) for each in both]
+    assert writer_of(generator).warming(binding, "translations") == []
+    assert Writer(None, PHRASES, ROUTES, language_of).warming(both, "long") == []
 
 
 def test_long_entries_are_read_beforehand_only_where_they_are_worded_anew() -> None:
     generator = FakeGenerator()
     entries = [made(str(n), "en", "A long one. " * 40) for n in range(40)] + [made("x", "en", "Short.")]
     writer = writer_of(generator)
-    assert writer.warming(entries, composed=False) == []
-    steps = writer.warming(entries, composed=True)
+    assert writer.warming(entries, "translations") == []
+    steps = writer.warming(entries, "long")
     assert len(steps) == 24
     steps[0]()
     assert "A long one." in generator.warmed[0].messages[-1].content
@@ -216,3 +219,13 @@ def made(group: str, language: str, answer: str) -> Entry:
 
 def writer_of(generator: FakeGenerator) -> Writer:
     return Writer(generator, PHRASES, ROUTES, language_of)
+
+
+def test_a_yes_that_was_not_asked_for_is_left_out_where_a_wording_falls_back_too() -> None:
+    shops = Entry(
+        "s.en", "s", "en", "Do you have shops?", "Yes, we run two shops in Lyon. " + "They open at 9. " * 20
+    )
+    decision = Decision(Action.ANSWER, (Hit(shops, 0.9, 0.9, 0.9, 0.5),))
+    writer = writer_of(FakeGenerator(error=EngineError("gone")))
+    assert writer.word(decision, "a shop in Paris?", "en", FAQ).text.startswith("We run two shops")
+    assert writer.word(decision, "Do you have shops?", "en", FAQ).text.startswith("Yes, we run")

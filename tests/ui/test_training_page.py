@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,13 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A finished run, one that was stopped long ago, and a damaged one."""
+    """A finished run, one that was stopped long ago, one that goes on, and a damaged one."""
     found = tmp_path / "training"
-    for name, steps in (("first", 40), ("second <b>", 12)):
+    for name, steps, begin in (("first", 40, 1e9), ("second <b>", 12, 1e9), ("now", 20, time.time() - 20)):
         run = found / name
         run.mkdir(parents=True)
         lines = [
-            {"at": 1e9 + n, "step": n, "steps": 40, "loss": 2 / n + 1, "held_out_loss": 1.5 - n / 50 if n % 8 == 0 else None,
+            {"at": begin + n, "step": n, "steps": 40, "loss": 2 / n + 1, "held_out_loss": 1.5 - n / 50 if n % 8 == 0 else None,
              "seconds_left": 600.0}
             for n in range(1, steps + 1)
         ]  # fmt: skip
@@ -73,6 +74,7 @@ def test_runs_and_curves_need_a_key_and_no_name_leads_out_of_the_folder(
         assert client.get("/training/runs", headers={"x-api-key": reader}).status_code == 403
         found = client.get("/training/runs", headers={"x-api-key": key}).json()["runs"]
         assert [(run["name"], run["state"]) for run in found] == [
+            ("now", "unfinished"),
             ("first", "finished"),
             ("second <b>", "unfinished"),
             ("third", "damaged"),
@@ -109,10 +111,13 @@ def test_an_operator_sees_the_curves(
         page.fill("#key", key)
         page.click("button")
         page.wait_for_selector("article svg polyline.two")
-        assert page.locator("article").count() == 3
+        assert page.locator("article").count() == 4
         assert page.locator("h2", has_text="second <b>").count() == 1
-        stopped = {"en-US": "stopped", "zh-CN": "已中断"}[locale]
-        assert stopped in page.locator(".state.unfinished").inner_text()
+        told = {"en-US": ["going on", "stopped"], "zh-CN": ["进行中", "已中断"]}[locale]
+        assert page.locator(".state.unfinished").all_inner_texts() == told
+        left = {"en-US": "10 min", "zh-CN": "10 分钟"}[locale]
+        assert page.locator("article", has_text=told[0]).get_by_text(left).count() == 1
+        assert page.locator("article", has_text=told[1]).get_by_text(left).count() == 0
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         if shots := os.environ.get("KEFU_SHOTS"):
             page.screenshot(path=f"{shots}/training-{locale}.png", full_page=True)

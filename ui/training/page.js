@@ -5,14 +5,14 @@ const WORDS = {
     title: "训练", key: "具有 admin 权限的 API 密钥", open: "查看",
     make: "创建密钥：kefu keys create me --scope admin",
     none: "还没有训练。开始一次：kefu train generator", wrong: "密钥不可用，或没有 admin 权限。", lost: "暂时连接不上。",
-    finished: "已完成", going: "进行中", unfinished: "已中断，再次运行同一命令会继续", damaged: "已损坏", step: "步数", left: "剩余", minutes: "分钟",
+    finished: "已完成", going: "进行中", unfinished: "已中断", damaged: "已损坏", step: "步数", left: "剩余", minutes: "分钟",
     loss: "训练损失", held: "验证损失", base: "基础模型", began: "开始于",
   },
   en: {
     title: "Training runs", key: "API key with the scope admin", open: "Show",
     make: "Make one with: kefu keys create me --scope admin",
     none: "No run yet. Begin one with: kefu train generator", wrong: "The key cannot be used or lacks the scope admin.",
-    lost: "No connection right now.", finished: "finished", going: "going on", unfinished: "stopped; the same command goes on", damaged: "damaged",
+    lost: "No connection right now.", finished: "finished", going: "going on", unfinished: "stopped", damaged: "damaged",
     step: "step", left: "left", minutes: "min", loss: "training loss", held: "held-out loss", base: "base", began: "began",
   },
 };

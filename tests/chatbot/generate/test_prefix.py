@@ -112,6 +112,27 @@ def test_kept_states_stay_in_the_budget_and_pinned_ones_go_last() -> None:
     assert len(cache.kept_prompts) == 3
 
 
+def test_what_is_pinned_first_stays_and_leaves_room_for_what_is_asked_besides() -> None:
+    engine = FakeEngine(1)
+    cache = PrefixCache(1, 10 * len(ENTRIES["A"]), engine)
+    texts = [f"{number:03}" + ENTRIES["A"] for number in range(20)]
+    pinned = []
+    for text in texts:
+        with cache.slot(text.encode()) as slot:
+            engine.held[slot] = text.encode()
+            pinned.append(cache.pin(slot, text.encode()))
+    assert pinned == sorted(pinned, reverse=True)
+    assert 5 <= sum(pinned) <= 8
+    assert all(text.encode() in cache.kept_prompts for text in texts[: sum(pinned)])
+    for text in ("B", "C", "B", "C"):
+        ask(cache, engine, ENTRIES[text])
+    assert ask(cache, engine, ENTRIES["B"] + " once more?") <= len(" once more?")
+    file = os.memfd_create("more")
+    os.write(file, b"state")
+    cache.adopt(b"more", file)
+    assert b"more" not in cache.kept_prompts
+
+
 def test_without_budget_nothing_is_kept() -> None:
     engine = FakeEngine(1)
     cache = PrefixCache(1, 0, engine)

@@ -120,10 +120,23 @@ def test_an_adapter_becomes_part_of_the_weights_it_was_trained_beside(tmp_path: 
     compress(base, tmp_path / "out.gguf", without=(1,), adapter=lora)
     before, after = tensors(base), tensors(tmp_path / "out.gguf")
     wanted = before["blk.2.attn_q.weight"] + up @ down * 2.0
-    assert np.abs(after["blk.1.attn_q.weight"] - wanted).max() <= np.abs(wanted).max() / 100
+    np.testing.assert_allclose(after["blk.1.attn_q.weight"], wanted, atol=0.01)
     assert np.abs(wanted - before["blk.2.attn_q.weight"]).max() > 1
     for new, old in {"blk.0": "blk.0", "blk.2": "blk.3"}.items():
         np.testing.assert_array_equal(after[f"{new}.attn_q.weight"], before[f"{old}.attn_q.weight"])
+
+
+def test_what_an_adapter_touches_gets_eight_bits_where_it_had_fewer(tmp_path: Path) -> None:
+    compress(base_file(tmp_path / "whole.gguf"), tmp_path / "base.gguf", "q4_0")
+    down, up = low_rank(32, 32)
+    base = tmp_path / "base.gguf"
+    lora = lora_file(tmp_path / "lora.gguf", base, {"blk.2.attn_q.weight": (down, up * 0.01)})
+    compress(base, tmp_path / "out.gguf", adapter=lora)
+    kinds = {str(t.name): t.tensor_type.name for t in GGUFReader(tmp_path / "out.gguf").tensors}
+    assert (kinds["blk.1.attn_q.weight"], kinds["blk.2.attn_q.weight"]) == ("Q4_0", "Q8_0")
+    wanted = tensors(base)["blk.2.attn_q.weight"] + up @ down * 0.02
+    found = tensors(tmp_path / "out.gguf")["blk.2.attn_q.weight"]
+    assert np.abs(found - wanted).max() <= np.abs(wanted).max() / 200
 
 
 def test_with_a_level_an_adapter_is_added_before_the_weights_are_rounded(tmp_path: Path) -> None:
