@@ -13,25 +13,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
 from chatbot.errors import ModelError
 from chatbot.turn import Action, Decision, Entry, Hit, Intent, Route
 
-__all__ = [
-    "KNOTS",
-    "READ",
-    "Answerability",
-    "Compose",
-    "Decider",
-    "Judge",
-    "bent",
-    "bent_names",
-    "features",
-    "worth_composing",
-]
+__all__ = ["READ", "Answerability", "Compose", "Decider", "Judge", "features", "worth_composing"]
 
 READ = 3
 """Hits of a question that the judge may read before it is declined."""
@@ -53,7 +41,7 @@ class Answerability:
     quick: Mapping[str, float]
     """Weights without the judge, by the names of :func:`features`."""
     judged: Mapping[str, float]
-    """Weights with the judge: the same and the parts of ``judge`` (see :func:`bent`)."""
+    """Weights with the judge: the same and ``judge``."""
     sure_yes: float
     """Quick probability from which the answer goes out unread."""
     sure_no: float
@@ -96,7 +84,7 @@ class Answerability:
 
     def judged_probability(self, hits: Sequence[Hit], language: str, log_odds: float) -> float:
         """Probability from the search and the judge."""
-        return self.judged_chance({**features(hits, language), **bent("judge", log_odds)})
+        return self.judged_chance({**features(hits, language), "judge": log_odds})
 
     def judged_chance(self, values: Mapping[str, float]) -> float:
         """Probability from signals by name, the judge's among them."""
@@ -121,27 +109,8 @@ def features(hits: Sequence[Hit], language: str) -> dict[str, float]:
         "margin": best.dense - second,
         "cross": float(best.entry.language != language),
         "score": score,
-        **bent("lead", max(-_FAR_APART, min(_FAR_APART, lead))),
+        "lead": max(-_FAR_APART, min(_FAR_APART, lead)),
     }
-
-
-def bent(name: str, value: float) -> dict[str, float]:
-    """A signal as it is, and its parts between the knots of :data:`KNOTS`, which a calibration may weigh apart.
-
-    A lead says little once it is large and much once it is negative; a straight line says neither.
-    """
-    bounds = (-math.inf, *KNOTS, math.inf)
-    parts = zip(bent_names(name), pairwise(bounds), strict=True)
-    return {name: value, **{part: min(max(value, low), high) for part, (low, high) in parts}}
-
-
-def bent_names(name: str) -> tuple[str, ...]:
-    """Names of the parts of a signal, lowest first."""
-    return tuple(f"{name}_{number}" for number in range(len(KNOTS) + 1))
-
-
-KNOTS = (-2.0, 0.0, 2.0)
-"""Log-odds at which the weight of a signal may change."""
 
 
 _FAR_APART = 6.0

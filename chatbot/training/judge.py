@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from chatbot.decide import READ, Answerability, bent, bent_names, features
+from chatbot.decide import READ, Answerability, features
 from chatbot.errors import BadRequestError
 from chatbot.prompt import JUDGE_SYSTEM
 from knowledge_base.calibration import Calibration
@@ -305,8 +305,7 @@ def _decisions(
             for rank, hit in enumerate(hits[:READ]):
                 order = [hit, *(other for other in hits if other is not hit)]
                 entry = entry_number(hit)
-                odds = bent("judge", judge(case, entry, number))
-                values = {**features(order, question.language), **odds}
+                values = {**features(order, question.language), "judge": judge(case, entry, number)}
                 right = entry in question.answers
                 answerable = bool(question.answers)
                 topical = answerable or question.near is not None
@@ -315,9 +314,8 @@ def _decisions(
     return rows
 
 
-_QUICK = ("question", "dense", "lexical", "margin", "cross", "score", *bent_names("lead"))
-_JUDGED = (*_QUICK, *bent_names("judge"))
-_WHOLE = {part: name for name in ("lead", "judge") for part in bent_names(name)}
+_QUICK = ("question", "dense", "lexical", "margin", "cross", "score", "lead")
+_JUDGED = (*_QUICK, "judge")
 
 
 def _fit_answerability(rows: Sequence[_Row]) -> tuple[Answerability, CalibrationReport]:
@@ -404,8 +402,6 @@ def _by_language(
 _FREE = frozenset({"cross"})
 """Signals that may count for or against an answer; all others only count for it."""
 _PENALTY = 1e-3
-_LEAST_SPREAD = 0.25
-"""Of the whole signal's spread; else a part of it that is hardly ever in play could get any weight."""
 
 
 def _cross_fit(
@@ -418,29 +414,20 @@ def _cross_fit(
     """
     values = np.array([[row.values[name] for name in names] for row in rows])
     free = np.array([name in _FREE for name in names])
-    whole = np.array([np.std([row.values[_WHOLE.get(name, name)] for row in rows]) for name in names])
-    spread = np.maximum(values.std(0), whole * _LEAST_SPREAD) + 1e-9
     unseen = np.zeros(len(rows))
     for train, test in GroupKFold(_FOLDS).split(values, labels, groups):
-        weights, bias = _rising_logistic(values[train], labels[train], free, spread)
+        weights, bias = _rising_logistic(values[train], labels[train], free)
         unseen[test] = 1.0 / (1.0 + np.exp(-(values[test] @ weights + bias)))
-    weights, bias = _rising_logistic(values, labels, free, spread)
+    weights, bias = _rising_logistic(values, labels, free)
     found = {"bias": bias, **dict(zip(names, map(float, weights), strict=True))}
     return unseen, {name: round(value, 5) for name, value in found.items()}
 
 
 def _rising_logistic(
-    values: NDArray[np.float64],
-    labels: NDArray[np.bool_],
-    free: NDArray[np.bool_],
-    spread: NDArray[np.float64],
+    values: NDArray[np.float64], labels: NDArray[np.bool_], free: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], float]:
-    """Logistic regression whose weights are not negative but for the free ones: weights and bias.
-
-    Args:
-        spread: what each column is divided by; small weights on the quotients are preferred.
-    """
-    mean = values.mean(0)
+    """Logistic regression whose weights are not negative but for the free ones: weights and bias."""
+    mean, spread = values.mean(0), values.std(0) + 1e-9
     scaled = np.hstack([(values - mean) / spread, np.ones((len(values), 1))])
     sign = np.where(labels, 1.0, -1.0)
 

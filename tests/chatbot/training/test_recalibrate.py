@@ -86,7 +86,7 @@ def test_the_shipped_values_are_those_of_the_shipped_judge_and_of_unseen_knowled
 def test_what_is_fitted_weighs_the_judge_and_is_used_by_that_encoder_only(tmp_path: Path) -> None:
     known = cases(30)
     fitted = recalibrate(HashEmbedder(), sample_entries(), odds_of(known), known)
-    assert fitted.answerability.judged["judge_1"] > 0
+    assert fitted.answerability.judged["judge"] > 0
     assert 0 < fitted.answerability.threshold < 1
     assert fitted.decision.auc_judged > fitted.decision.auc_quick
     settings = Settings(data_dir=tmp_path)
