@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -243,7 +244,13 @@ _TOLD = 10
 
 
 def _tell_asked(name: str, done: int, total: int) -> None:
-    """A line on the error stream, which the process shares with the one that waits for it."""
+    """A line on the error stream, which the process shares with the one that waits for it.
+
+    Where that one is gone, nobody reads what comes of it, and this one ends, too.
+    """
+    waiting = multiprocessing.parent_process()
+    if waiting is not None and not waiting.is_alive():
+        os._exit(1)
     if done % _TOLD == 0 or done == total:
         print(f"{name}: {done} of {total} cases", file=sys.stderr, flush=True)
 

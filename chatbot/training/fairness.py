@@ -114,8 +114,7 @@ def page(found: Fairness) -> Report:
         [
             Section(
                 f"By {gap.kind}",
-                ("The same questions in each form. " if gap.paired else "")
-                + ("Within the bar." if gap.met else f"«{gap.worst}» is answered worse than «{gap.best}»."),
+                ("The same questions in each form. " if gap.paired else "") + _told(gap),
                 [
                     Bars(
                         {name: share for name, (share, _) in gap.groups.items()}, "Share of correct answers"
@@ -130,6 +129,14 @@ def page(found: Fairness) -> Report:
             if gap.groups
         ],
     )
+
+
+def _told(gap: Gap) -> str:
+    if gap.gap <= BAR:
+        return "Within the bar."
+    if gap.met:
+        return "Over the bar, but no more than chance with so few cases; more of them would tell."
+    return f"«{gap.worst}» is answered worse than «{gap.best}»."
 
 
 def _closed(case: AnswerCase) -> str:

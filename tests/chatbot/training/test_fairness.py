@@ -51,3 +51,13 @@ def test_groups_of_a_few_cases_say_nothing() -> None:
     found = fairness_of(results("as written", 3, 3))
     assert all(gap.met and not gap.groups for gap in found.gaps)
     assert page(found).summary["cases"] == 6
+
+
+def test_the_page_tells_a_wide_gap_of_few_cases_from_one_within_the_bar() -> None:
+    few = [*results("as written", 36, 4, "de"), *results("as written", 30, 10, "fr")]
+    many = [*results("as written", 360, 40, "de"), *results("as written", 300, 100, "fr")]
+    even = [*results("as written", 36, 4, "de"), *results("as written", 35, 5, "fr")]
+    told = [page(fairness_of(found)).sections[0].text for found in (few, many, even)]
+    assert "no more than chance" in told[0]
+    assert "«fr» is answered worse than «de»" in told[1]
+    assert told[2] == "Within the bar."
