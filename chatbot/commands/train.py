@@ -241,7 +241,15 @@ def data(
     console.print(f"answers to learn: {sides.count('train')}, held out: {sides.count('held_out')}")
     console.print(f"proposals: {len(prepared.proposals)}, in {folder / 'proposals.csv'}")
     console.print(f"report: {folder / 'report.html'}")
-    console.print(f"learn them: kefu train generator --answers {folder / 'answers.jsonl'}")
+    if "train" in sides:
+        console.print(f"learn them: kefu train generator --answers {folder / 'answers.jsonl'}")
+        return
+    console.print(
+        "Nothing to learn yet: what counts are answers of your people, and of the bot those that a customer "
+        "liked, which an entry of the knowledge base says. Name your people with --agent, give more "
+        "conversations, or see what the proposals are missing in the knowledge base.",
+        soft_wrap=True,
+    )
 
 
 @app.command()
