@@ -46,7 +46,7 @@ _NUMBER = re.compile(r"\s*no\.\s*\d", re.IGNORECASE)
 """«No. 5 Queen Street» says no to nothing."""
 _STILL_YES = re.compile(
     r"of course|certainly|sure|naturally|claro|por supuesto|desde luego|natürlich|selbstverständlich|gerne"
-    r"|bien sûr|tout à fait|évidemment|当然|没问题|もちろん|claro|certo|конечно|물론",
+    r"|bien sûr|tout à fait|évidemment|当然|没问题|もちろん|certo|конечно|물론",
     re.IGNORECASE,
 )
 _LEAST = 12

@@ -82,7 +82,7 @@ def compress(
             f"layers {sorted(gone)} cannot be left out: {base.name} has the layers 0 to {len(there) - 1}, and one "
             "must be left"
         )
-    changes = {} if adapter is None else _changes(adapter, base)
+    changes = {} if adapter is None else _changes(adapter, base, reader)
     _check_room(base, target, reader, level, set(changes))
     number = {old: new for new, old in enumerate(sorted(set(there) - gone))}
     try:
@@ -109,7 +109,7 @@ def compress(
         ) from error
 
 
-def _changes(adapter: Path, base: Path) -> dict[str, Callable[[], NDArray[np.float32]]]:
+def _changes(adapter: Path, base: Path, model: GgufFile) -> dict[str, Callable[[], NDArray[np.float32]]]:
     """By tensor, what an adapter adds to it, shape (out, in); made when it is asked for.
 
     Raises:
@@ -119,7 +119,7 @@ def _changes(adapter: Path, base: Path) -> dict[str, Callable[[], NDArray[np.flo
     reader = opened(adapter)
     parts = {str(tensor.name): tensor for tensor in reader.tensors}
     alpha = float(reader.fields["adapter.lora.alpha"].contents())
-    shapes = {str(tensor.name): tuple(map(int, tensor.shape)) for tensor in opened(base).tensors}
+    shapes = {str(tensor.name): tuple(map(int, tensor.shape)) for tensor in model.tensors}
 
     def change(name: str) -> NDArray[np.float32]:
         down, up = (

@@ -25,7 +25,8 @@ def test_each_level_keeps_the_weights_as_near_as_its_bits_allow(tmp_path: Path, 
     assert set(after) == set(before)
     allowed = {"q4": 0.126, "q5": 0.063, "q8": 0.005, "f1": 0.001}[level[:2]]
     for name, values in before.items():
-        assert np.abs(after[name] - values).max() <= allowed * np.abs(values).max(), name
+        lost, block = (np.abs(each).reshape(-1, 32).max(1) for each in (after[name] - values, values))
+        assert (lost <= allowed * block).all(), name
     assert (tmp_path / "out.gguf").stat().st_size < base.stat().st_size
 
 
@@ -101,9 +102,11 @@ def test_the_engine_loads_what_was_written(gguf: Path, tmp_path: Path) -> None:
     assert said.completion_tokens > 0
 
 
-def lora_file(path: Path, base: Path, matrices: dict[str, tuple[np.ndarray, np.ndarray]]) -> Path:
+def lora_file(
+    path: Path, base: Path, matrices: dict[str, tuple[np.ndarray, np.ndarray]], alpha: float = 4.0
+) -> Path:
     manifest = AdapterManifest("base", sha256_of(base), FORMAT_VERSION, "data", "run")
-    write_adapter(path, matrices, architecture="qwen2", alpha=4.0, manifest=manifest)
+    write_adapter(path, matrices, architecture="qwen2", alpha=alpha, manifest=manifest)
     return path
 
 
@@ -181,9 +184,7 @@ def test_the_engine_says_with_merged_weights_what_it_says_with_the_adapter_besid
         if name.endswith(("attn_q.weight", "attn_v.weight")):
             down, up = low_rank(out[0], into, 4)
             matrices[name] = (down / into**0.5, up * 0.11)
-    manifest = AdapterManifest("base", sha256_of(gguf), FORMAT_VERSION, "data", "run")
-    lora = tmp_path / "lora.gguf"
-    write_adapter(lora, matrices, architecture="qwen2", alpha=8.0, manifest=manifest)
+    lora = lora_file(tmp_path / "lora.gguf", gguf, matrices, alpha=8.0)
     compress(gguf, tmp_path / "merged.gguf", adapter=lora)
     prompt = judge_prompt("When do you open?", "At nine.", "Do you open at nine?")
     said = {}
